@@ -4,16 +4,28 @@
 //! A program takes any [`Storage`] and is indifferent to which it got: [`SqliteSession`] (a file, used directly),
 //! [`MemorySession`], or the `DaemonSession` of `sessiond-client` (the daemon, shared by many processes).
 
+pub mod formats;
+
 mod address;
 mod key;
+mod locked_file;
+mod memory;
 mod merge;
+mod opener;
 mod session;
+mod sqlite;
+mod storage;
 mod wire;
 
 pub use address::InvalidAddress;
 pub use key::{AuthKey, InvalidAuthKey};
+pub use locked_file::{FileError, LockedFile};
+pub use memory::MemorySession;
 pub use merge::Clear;
+pub use opener::{Opener, openers};
 pub use session::{Auth, ChannelState, DataCenter, Session, StateChange, UpdateState, User};
+pub use sqlite::SqliteSession;
+pub use storage::{Storage, StorageError};
 pub use wire::InvalidSession;
 
 pub use address::{ipv4, ipv6};

@@ -1,0 +1,155 @@
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{self, Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use tempfile::TempDir;
+
+use super::{FormatError, ImportError};
+use crate::{locked_file::sidecar, openers};
+
+/// How long a commit of another program that is under way may take before the file counts as in use.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where SQLite keeps whether a database has a write-ahead log (2) or not (1):
+/// <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
+const READ_VERSION: usize = 19;
+
+/// Someone else's SQLite file, open for reading, in one read transaction. Neither the file nor anything beside it is
+/// written to: what needs a recovery first is copied, and the copy recovered.
+pub(super) struct Source {
+    path: PathBuf,
+    connection: Connection,
+    _copy: Option<TempDir>,
+}
+
+impl Source {
+    /// Opens a file.
+    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+        let io_error = |source| ImportError::Io { path: path.to_owned(), source };
+        let path = path::absolute(path).map_err(io_error)?;
+        let metadata = fs::metadata(&path).map_err(io_error)?;
+        if !metadata.is_file() {
+            return Err(io_error(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
+        }
+        if has_log(&path)? {
+            return Self::of_copy(path);
+        }
+        match read_transaction(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            Err(error) if needs_recovery(&error) => Self::of_copy(path),
+            Err(error) => Err(import_error(path, error.into())),
+            Ok(connection) => Ok(Self { path, connection, _copy: None }),
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Says of which file an error is.
+    pub(super) fn error(&self, error: FormatError) -> ImportError {
+        import_error(self.path.clone(), error)
+    }
+
+    fn of_copy(path: PathBuf) -> Result<Self, ImportError> {
+        let directory = match copy(&path) {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return Err(ImportError::InUse { openers: openers(&path), path }),
+            Err(source) => return Err(ImportError::Io { path, source }),
+        };
+        match read_transaction(&directory.path().join(COPY), OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            Ok(connection) => Ok(Self { path, connection, _copy: Some(directory) }),
+            Err(error) => Err(import_error(path, error.into())),
+        }
+    }
+}
+
+/// Name of a copied database in its temporary directory.
+const COPY: &str = "copy.session";
+
+/// Whether the database is in write-ahead mode, where even a reader writes files beside it.
+fn has_log(path: &Path) -> Result<bool, ImportError> {
+    let openers = openers(path);
+    if openers.iter().any(|opener| opener.pid == std::process::id()) {
+        // Closing the file, which is opened below, would drop this process's locks on it.
+        return Err(ImportError::InUse { path: path.to_owned(), openers });
+    }
+    let header = || -> io::Result<Vec<u8>> {
+        let mut header = Vec::new();
+        File::open(path)?.take(100).read_to_end(&mut header)?;
+        Ok(header)
+    };
+    let header = header().map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
+    Ok(header.get(READ_VERSION) == Some(&2)
+        || Stamp::of(&sidecar(path, "-wal")).is_some_and(|log| log.len > 0))
+}
+
+/// Opens a database and begins a read transaction in it, so that what is read is of one moment.
+fn read_transaction(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Whether a program died while it wrote, and the file has to be written to before it can be read.
+fn needs_recovery(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
+}
+
+/// Copies a database that nobody uses, and what SQLite needs beside it, to a directory that only this user can enter. None:
+/// somebody uses it.
+fn copy(path: &Path) -> io::Result<Option<TempDir>> {
+    if !openers(path).is_empty() {
+        return Ok(None);
+    }
+    let real = fs::canonicalize(path)?;
+    let files = ["-journal", "-wal", ""].map(|suffix| (sidecar(&real, suffix), suffix));
+    let stamps = || files.each_ref().map(|(file, _)| Stamp::of(file));
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let before = stamps();
+    for ((file, suffix), stamp) in files.iter().zip(&before) {
+        if stamp.is_some() {
+            let copy = directory.path().join(format!("{COPY}{suffix}"));
+            fs::copy(file, &copy)?;
+            fs::set_permissions(&copy, Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok((stamps() == before && openers(path).is_empty()).then_some(directory))
+}
+
+/// What changes when a file is written to.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Self { inode: file.ino(), len: file.len(), modified: (file.mtime(), file.mtime_nsec()) })
+    }
+}
+
+fn import_error(path: PathBuf, error: FormatError) -> ImportError {
+    if let FormatError::Sqlite(error) = &error {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                return ImportError::InUse { openers: openers(&path), path };
+            }
+            Some(ErrorCode::NotADatabase) => {
+                let source = FormatError::Unknown("it is not a SQLite database".into());
+                return ImportError::Format { path, source };
+            }
+            _ => {}
+        }
+    }
+    ImportError::Format { path, source: error }
+}

@@ -1,0 +1,218 @@
+//! The SQLite file of Telethon 2, version 10 (`telethon/_impl/session/storage/sqlite.py`, branch v2).
+//!
+//! It has no place for [`Session::home_dc`] and [`Session::test_mode`]: the home can only be read back as the user's. It
+//! does not tell a user of whom it is not known whether it is a bot from one who is not.
+
+use rusqlite::{Connection, params};
+
+use super::{Format, FormatError, Imported, column, column::Columns};
+use crate::{
+    ChannelState, DataCenter, MAX_CHANNELS, MAX_DCS, Session, UpdateState, User,
+    address::{self, ipv6_text},
+};
+
+/// The version that is written.
+pub const VERSION: i64 = 10;
+
+/// Names of the format's tables.
+pub const TABLES: [&str; 5] = ["version", "datacenter", "user", "state", "channelstate"];
+
+/// The statements that make the tables. SQLite keeps their text in the file, so it is Telethon's to the letter.
+pub const DDL: &str = "
+            create table version (
+                version integer primary key
+            );
+            create table datacenter(
+                id integer primary key,
+                ipv4_addr text,
+                ipv6_addr text,
+                auth blob
+            );
+            create table user(
+                id integer primary key,
+                dc integer not null,
+                bot integer not null,
+                username text
+            );
+            create table state(
+                pts integer not null,
+                qts integer not null,
+                date integer not null,
+                seq integer not null
+            );
+            create table channelstate(
+                id integer primary key,
+                pts integer not null
+            );
+            ";
+
+/// Makes the tables in a database that has none, with no session in them.
+///
+/// # Errors
+/// SQLite could not, or there is a table of such a name. Call it in a transaction to have nothing changed then.
+pub fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(DDL)?;
+    connection.execute("INSERT INTO version (version) VALUES (?1)", [VERSION])?;
+    Ok(())
+}
+
+/// Reads the session. What stock programs leave in such files is understood: a NULL or empty key is none, `None:None` is no
+/// address, and an IPv6 address is one in either column. Call it in a transaction while other programs can write.
+///
+/// # Errors
+/// A value is not what the format has there, or SQLite could not read it.
+pub fn read(connection: &Connection) -> Result<Session, FormatError> {
+    let mut dcs = Vec::new();
+    for (dc, unread) in column::each(connection, "datacenter", data_center)? {
+        if let Some(text) = unread {
+            return Err(not_an_address(&text));
+        }
+        dcs.extend(dc);
+    }
+    session(connection, dcs)
+}
+
+/// Replaces the session by another. A key that was withheld is written as none. Call it in a transaction.
+///
+/// # Errors
+/// SQLite could not.
+pub fn write(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
+    let Session { dcs, user, state, home_dc: _, test_mode: _ } = session;
+    connection.execute_batch(
+        "DELETE FROM datacenter; DELETE FROM user; DELETE FROM state; DELETE FROM channelstate;",
+    )?;
+    write_dcs(connection, dcs)?;
+    if let Some(User { id, dc, bot, username }) = user {
+        connection.execute(
+            "INSERT INTO user (id, dc, bot, username) VALUES (?1, ?2, ?3, ?4)",
+            params![id, dc, bot.unwrap_or(false), username],
+        )?;
+    }
+    state.as_ref().map_or(Ok(()), |state| write_state(connection, state))
+}
+
+/// Whether these are its tables.
+pub(super) fn is_this(tables: &[String]) -> bool {
+    TABLES[1..].iter().all(|name| tables.iter().any(|table| table == name))
+}
+
+/// Reads the session for import: an address that is none is left behind.
+pub(super) fn import(connection: &Connection, version: i64) -> Result<Imported, FormatError> {
+    let mut left_behind = Vec::new();
+    let mut dcs = Vec::new();
+    for (dc, unread) in column::each(connection, "datacenter", data_center)? {
+        if let (Some(dc), Some(text)) = (&dc, unread) {
+            left_behind.push(format!(
+                "an address of data center {}: {text:?} is not an IP address with a port",
+                dc.id
+            ));
+        }
+        if dc.is_none() {
+            left_behind.push("a row of datacenter whose id is none of a data center's".into());
+        }
+        dcs.extend(dc);
+    }
+    let session = session(connection, dcs)?;
+    let users = column::count(connection, "user")?;
+    if users > 1 {
+        left_behind.push(format!("{} more users: a session has one", users - 1));
+    }
+    if version > VERSION {
+        left_behind.push(format!(
+            "whatever version {version} has beyond version {VERSION}, which is the newest known here"
+        ));
+    }
+    Ok(Imported { format: Format::TelethonV2 { version }, session, left_behind })
+}
+
+fn session(connection: &Connection, dcs: Vec<DataCenter>) -> Result<Session, FormatError> {
+    if dcs.len() > MAX_DCS {
+        let problem = format!("has {} rows, at most {MAX_DCS} are kept", dcs.len());
+        return Err(FormatError::value("datacenter", "id", problem));
+    }
+    let user = column::first(connection, "user", |row| {
+        Ok(User {
+            id: row.id("id")?,
+            dc: row.dc("dc")?,
+            bot: row.integer("bot")?.map(|bot| bot != 0),
+            username: row.text("username")?.map(Into::into),
+        })
+    })?;
+    let mut state = column::first(connection, "state", counters)?;
+    let channels = channels(connection)?;
+    if !channels.is_empty() {
+        state.get_or_insert_default().channels = channels;
+    }
+    Ok(Session { dcs, user, state, home_dc: None, test_mode: None })
+}
+
+/// A data center, and a text in it that is not an address. None where the id is that of none, as in a file that Telethon
+/// migrated from one that never connected.
+fn data_center(row: &Columns<'_>) -> Result<(Option<DataCenter>, Option<String>), FormatError> {
+    let id = row.dc("id")?;
+    if id <= 0 {
+        return Ok((None, None));
+    }
+    let mut dc = DataCenter { id, auth: row.auth("auth")?, ..DataCenter::default() };
+    let mut unread = None;
+    // The migration from Telethon 1 writes an address of either family into the first column.
+    for text in [row.text("ipv6_addr")?, row.text("ipv4_addr")?].into_iter().flatten() {
+        if let Ok(address) = address::ipv4(text) {
+            dc.ipv4_addr = Some(address);
+        } else if let Ok(address) = address::ipv6(text) {
+            dc.ipv6_addr.get_or_insert(address);
+        } else if !matches!(text, "" | "None:None") {
+            unread = Some(text.to_owned());
+        }
+    }
+    Ok((Some(dc), unread))
+}
+
+fn counters(row: &Columns<'_>) -> Result<UpdateState, FormatError> {
+    Ok(UpdateState {
+        pts: row.counter("pts")?,
+        qts: row.counter("qts")?,
+        date: row.counter("date")?,
+        seq: row.counter("seq")?,
+        channels: Vec::new(),
+    })
+}
+
+fn channels(connection: &Connection) -> Result<Vec<ChannelState>, FormatError> {
+    let rows = column::count(connection, "channelstate")?;
+    if rows > MAX_CHANNELS as i64 {
+        let problem = format!("has {rows} rows, at most {MAX_CHANNELS} are kept");
+        return Err(FormatError::value("channelstate", "id", problem));
+    }
+    column::each(connection, "channelstate", |row| {
+        Ok(ChannelState { id: row.id("id")?, pts: row.counter("pts")? })
+    })
+}
+
+fn write_dcs(connection: &Connection, dcs: &[DataCenter]) -> rusqlite::Result<()> {
+    let mut insert = connection
+        .prepare("INSERT INTO datacenter (id, ipv4_addr, ipv6_addr, auth) VALUES (?1, ?2, ?3, ?4)")?;
+    for DataCenter { id, ipv4_addr, ipv6_addr, auth } in dcs {
+        let ipv4_addr = ipv4_addr.map(|address| address.to_string());
+        let ipv6_addr = ipv6_addr.as_ref().map(ipv6_text);
+        insert.execute(params![id, ipv4_addr, ipv6_addr, auth.key().map(|key| key.expose().as_slice())])?;
+    }
+    Ok(())
+}
+
+fn write_state(connection: &Connection, state: &UpdateState) -> rusqlite::Result<()> {
+    let UpdateState { pts, qts, date, seq, channels } = state;
+    connection.execute(
+        "INSERT INTO state (pts, qts, date, seq) VALUES (?1, ?2, ?3, ?4)",
+        params![pts, qts, date, seq],
+    )?;
+    let mut insert = connection.prepare("INSERT INTO channelstate (id, pts) VALUES (?1, ?2)")?;
+    for ChannelState { id, pts } in channels {
+        insert.execute(params![id, pts])?;
+    }
+    Ok(())
+}
+
+fn not_an_address(text: &str) -> FormatError {
+    FormatError::value("datacenter", "ipv4_addr", format!("is {text:?}, not an IP address with a port"))
+}

@@ -1,0 +1,252 @@
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{self, Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::{Opener, opener::Openers, openers};
+
+/// How long a transaction of another program that is under way may take before the file counts as in use.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A SQLite file, open and locked against every other program until it is closed or dropped.
+///
+/// It has a rollback journal, which is beside the file while it is open and gone after. SQLite itself recovers the file
+/// from a crash of any program when it is opened.
+///
+/// Nobody may open and close the same file in this process by other means than SQLite: POSIX drops all locks of a process
+/// on a file when any of its descriptors is closed.
+#[derive(Debug)]
+pub struct LockedFile {
+    /// Absolute path, as it was given: symbolic links may lead it elsewhere later.
+    path: PathBuf,
+    identity: Identity,
+    connection: Connection,
+}
+
+/// Why a file could not be opened, made, written or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is no file at the path.
+    #[error("there is no such file")]
+    Missing,
+    /// There is a file at the path already.
+    #[error("there is a file already")]
+    Exists,
+    /// Other programs have a lock on it: these, as far as the system tells.
+    #[error("it is in use by {}", Openers(.0))]
+    InUse(Vec<Opener>),
+    /// It is not a SQLite database.
+    #[error("it is not a SQLite database")]
+    NotADatabase,
+    /// It is a SQLite database that is damaged.
+    #[error("it is damaged")]
+    Damaged(#[source] rusqlite::Error),
+    /// The path leads to another file than the one that is open, or to none. Nothing was written.
+    #[error("another program moved or replaced it")]
+    Replaced,
+    /// The disk is full. Nothing was changed.
+    #[error("the disk is full")]
+    Full,
+    /// The system could not do it.
+    #[error("it cannot be used")]
+    Io(#[source] io::Error),
+    /// SQLite could not do it.
+    #[error("it cannot be used")]
+    Sqlite(#[source] rusqlite::Error),
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl LockedFile {
+    /// Opens and locks a file that exists.
+    ///
+    /// # Errors
+    /// See [`FileError`]. The file is as it was, except for a recovery from a crash.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let path = path::absolute(path).map_err(FileError::from)?;
+        let identity = Identity::of(&path)?;
+        let connection = open_and_lock(&path).map_err(|error| FileError::of(error, &path))?;
+        if Identity::of(&path)? != identity {
+            return Err(FileError::Replaced);
+        }
+        Ok(Self { path, identity, connection })
+    }
+
+    /// Makes a file, readable by its owner alone, and opens and locks it. It appears under its name whole and durable, or
+    /// not at all; while it is made, it is a file in the same directory whose name begins with a dot and ends in `.new`.
+    ///
+    /// # Errors
+    /// [`FileError::Exists`] if there is one, which is never replaced. In general no file was made; if it was, and another
+    /// program locked it first, [`FileError::InUse`].
+    pub fn create(
+        path: &Path,
+        fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, FileError> {
+        let path = path::absolute(path).map_err(FileError::from)?;
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::Error::from(io::ErrorKind::InvalidFilename).into());
+        };
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        // Closed before SQLite opens it.
+        let new =
+            tempfile::Builder::new().prefix(&prefix).suffix(".new").tempfile_in(directory)?.into_temp_path();
+        write_new(&new, fill).map_err(|error| FileError::of(error, &new))?;
+        new.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists,
+            _ => error.error.into(),
+        })?;
+        sync_directory(directory)?;
+        Self::open(&path)
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether its path still leads to it.
+    pub fn path_is_ours(&self) -> bool {
+        Identity::of(&self.path).is_ok_and(|identity| identity == self.identity)
+    }
+
+    /// For reading. Writes go through [`write`](Self::write).
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Writes in one transaction, which is durable on Ok.
+    ///
+    /// # Errors
+    /// [`FileError::Replaced`] if the path no longer leads to this file. On every error nothing was changed.
+    pub fn write<T>(
+        &mut self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, FileError> {
+        if !self.path_is_ours() {
+            return Err(FileError::Replaced);
+        }
+        let result = (|| {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = write(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })();
+        result.map_err(|error| FileError::of(error, &self.path))
+    }
+
+    /// Closes and unlocks it. There is no journal beside it afterwards.
+    ///
+    /// # Errors
+    /// SQLite could not close it in order. It is closed anyhow.
+    pub fn close(self) -> Result<(), FileError> {
+        self.connection.close().map_err(|(_, error)| FileError::of(error, &self.path))
+    }
+
+    /// Removes it, and closes it.
+    ///
+    /// # Errors
+    /// [`FileError::Replaced`] if the path no longer leads to this file; neither is removed.
+    pub fn remove(self) -> Result<(), FileError> {
+        if !self.path_is_ours() {
+            return Err(FileError::Replaced);
+        }
+        let real = fs::canonicalize(&self.path)?;
+        // SQLite must let go of the journal first: it removes it by name when it closes the file, and by then that name
+        // may belong to a new file's.
+        self.connection
+            .execute_batch("PRAGMA journal_mode = OFF")
+            .map_err(|error| FileError::of(error, &self.path))?;
+        remove_if_there(&sidecar(&real, "-journal"))?;
+        remove_if_there(&real)?;
+        remove_if_there(&self.path)?;
+        self.path.parent().map_or(Ok(()), sync_directory)?;
+        self.close()
+    }
+}
+
+impl FileError {
+    fn of(error: rusqlite::Error, path: &Path) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse(openers(path)),
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error),
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl Identity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let file = fs::metadata(path)?;
+        Ok(Self { device: file.dev(), inode: file.ino() })
+    }
+}
+
+/// The path of a file that SQLite keeps beside a database.
+pub(crate) fn sidecar(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+fn open_and_lock(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
+    // Of a file that someone switched to a write-ahead log.
+    connection.execute_batch("PRAGMA journal_mode = DELETE")?;
+    Ok(connection)
+}
+
+fn write_new(path: &Path, fill: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let mut connection = connect(path)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    fill(&transaction)?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+/// Nothing that these settings do is kept in the file. The cache is small because thousands of files can be open at once.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch(
+        "PRAGMA cache_size = -16; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
+    )?;
+    Ok(connection)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn sync_directory(directory: &Path) -> Result<(), FileError> {
+    Ok(File::open(directory)?.sync_all()?)
+}
