@@ -1,0 +1,66 @@
+# What there is to do here: `make`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Rounds of the kill loop, which ends a daemon under load with SIGKILL: `make test KILL_ROUNDS=1000`.
+KILL_ROUNDS ?= 100
+# `make deny DENY="licenses bans sources"` does without the network, which advisories come over.
+DENY ?= advisories bans licenses sources
+
+export SESSIOND_KILL_ROUNDS := $(KILL_ROUNDS)
+export SESSIOND_TEST_TELETHON := $(CURDIR)/.venvs
+
+BUF := tools/buf/node_modules/.bin/buf
+ACCEPTED := proto/accepted.txtpb
+
+.PHONY: help
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## Build the daemon: target/release/sessiond
+	cargo build --locked --release --package sessiond
+
+.PHONY: test
+test: lint venvs ## Run everything that has to pass, and install what that needs
+	cargo test --locked --workspace
+
+.PHONY: lint
+lint: schema ## Check format, lints, documentation and the schema
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+.PHONY: schema
+schema: $(BUF) ## Check the schema: its rules, and that it breaks no client
+	$(BUF) lint
+	$(BUF) breaking --against $(ACCEPTED)
+	@if ! cmp --quiet <($(BUF) build --exclude-source-info -o -) <($(BUF) build $(ACCEPTED) -o -); then \
+	    echo "$(ACCEPTED) is not the schema as it is now: run 'make accept-schema' and commit it" >&2; exit 1; fi
+
+.PHONY: accept-schema
+accept-schema: $(BUF) ## Record the schema as what clients may rely on from now on
+	$(BUF) lint
+	if [ -e $(ACCEPTED) ]; then $(BUF) breaking --against $(ACCEPTED); fi
+	$(BUF) build --exclude-source-info -o $(ACCEPTED)
+
+.PHONY: venvs
+venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
+	@python3 -c 'import ensurepip, venv' || { \
+	    echo "python3 cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	tests/telethon/venvs.sh
+
+.PHONY: deny
+deny: ## Check licences, bans and known faults of the dependencies
+	@command -v cargo-deny >/dev/null || { \
+	    echo "cargo-deny is missing; to install it: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --locked check $(DENY)
+
+# Not `npm ci`: it wants every platform's buf in the lock file, and registries may serve this platform's alone.
+# The version is exact all the same, and what the lock file has is checked against its digest.
+$(BUF): tools/buf/package.json tools/buf/package-lock.json tools/buf/.npmrc
+	cd tools/buf && npm install --no-save --ignore-scripts
+	touch $@
