@@ -111,7 +111,7 @@ impl Columns<'_> {
 
     /// The id of a data center.
     pub(super) fn dc(&self, column: &str) -> Result<i32, FormatError> {
-        let id = self.number(column)?;
+        let id = self.id(column)?;
         self.fit(column, id)
     }
 

@@ -51,6 +51,9 @@ pub enum FormatError {
         /// What is wrong with it. There is no secret in it.
         problem: String,
     },
+    /// There is more in it than a session has, where nothing may be left behind: what that is.
+    #[error("a session has no place for {0}")]
+    Beyond(String),
     /// SQLite could not read it.
     #[error("SQLite cannot read it")]
     Sqlite(#[from] rusqlite::Error),

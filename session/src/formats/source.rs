@@ -153,3 +153,6 @@ fn import_error(path: PathBuf, error: FormatError) -> ImportError {
     }
     ImportError::Format { path, source: error }
 }
+
+#[cfg(test)]
+mod tests;

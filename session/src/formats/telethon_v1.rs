@@ -159,3 +159,6 @@ fn count_the_rest(connection: &Connection, left_behind: &mut Vec<String>) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

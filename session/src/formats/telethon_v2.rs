@@ -62,14 +62,12 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
 /// # Errors
 /// A value is not what the format has there, or SQLite could not read it.
 pub fn read(connection: &Connection) -> Result<Session, FormatError> {
-    let mut dcs = Vec::new();
-    for (dc, unread) in column::each(connection, "datacenter", data_center)? {
-        if let Some(text) = unread {
-            return Err(not_an_address(&text));
-        }
-        dcs.extend(dc);
+    let mut left_behind = Vec::new();
+    let session = session(connection, &mut left_behind)?;
+    match left_behind.pop() {
+        Some(problem) => Err(FormatError::Beyond(problem)),
+        None => Ok(session),
     }
-    session(connection, dcs)
 }
 
 /// Replaces the session by another. A key that was withheld is written as none. Call it in a transaction.
@@ -96,36 +94,21 @@ pub(super) fn is_this(tables: &[String]) -> bool {
     TABLES[1..].iter().all(|name| tables.iter().any(|table| table == name))
 }
 
-/// Reads the session for import: an address that is none is left behind.
+/// Reads the session for import: what is no part of one is left behind.
 pub(super) fn import(connection: &Connection, version: i64) -> Result<Imported, FormatError> {
     let mut left_behind = Vec::new();
-    let mut dcs = Vec::new();
-    for (dc, unread) in column::each(connection, "datacenter", data_center)? {
-        if let (Some(dc), Some(text)) = (&dc, unread) {
-            left_behind.push(format!(
-                "an address of data center {}: {text:?} is not an IP address with a port",
-                dc.id
-            ));
-        }
-        if dc.is_none() {
-            left_behind.push("a row of datacenter whose id is none of a data center's".into());
-        }
-        dcs.extend(dc);
-    }
-    let session = session(connection, dcs)?;
-    let users = column::count(connection, "user")?;
-    if users > 1 {
-        left_behind.push(format!("{} more users: a session has one", users - 1));
-    }
+    let session = session(connection, &mut left_behind)?;
     if version > VERSION {
         left_behind.push(format!(
-            "whatever version {version} has beyond version {VERSION}, which is the newest known here"
+            "whatever version {version} has that version {VERSION}, the newest known here, has not"
         ));
     }
     Ok(Imported { format: Format::TelethonV2 { version }, session, left_behind })
 }
 
-fn session(connection: &Connection, dcs: Vec<DataCenter>) -> Result<Session, FormatError> {
+fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Session, FormatError> {
+    let rows = column::each(connection, "datacenter", |row| data_center(row, left_behind))?;
+    let dcs: Vec<_> = rows.into_iter().flatten().collect();
     if dcs.len() > MAX_DCS {
         let problem = format!("has {} rows, at most {MAX_DCS} are kept", dcs.len());
         return Err(FormatError::value("datacenter", "id", problem));
@@ -138,6 +121,10 @@ fn session(connection: &Connection, dcs: Vec<DataCenter>) -> Result<Session, For
             username: row.text("username")?.map(Into::into),
         })
     })?;
+    let users = column::count(connection, "user")?;
+    if users > 1 {
+        left_behind.push(format!("{} more users: a session has one", users - 1));
+    }
     let mut state = column::first(connection, "state", counters)?;
     let channels = channels(connection)?;
     if !channels.is_empty() {
@@ -146,15 +133,16 @@ fn session(connection: &Connection, dcs: Vec<DataCenter>) -> Result<Session, For
     Ok(Session { dcs, user, state, home_dc: None, test_mode: None })
 }
 
-/// A data center, and a text in it that is not an address. None where the id is that of none, as in a file that Telethon
-/// migrated from one that never connected.
-fn data_center(row: &Columns<'_>) -> Result<(Option<DataCenter>, Option<String>), FormatError> {
-    let id = row.dc("id")?;
-    if id <= 0 {
-        return Ok((None, None));
+/// None where the id is that of none, as in a file that Telethon migrated from one that never connected.
+fn data_center(row: &Columns<'_>, left_behind: &mut Vec<String>) -> Result<Option<DataCenter>, FormatError> {
+    let auth = row.auth("auth")?;
+    if row.number("id")? <= 0 {
+        if auth.is_present() {
+            left_behind.push("a key whose data center is not told".into());
+        }
+        return Ok(None);
     }
-    let mut dc = DataCenter { id, auth: row.auth("auth")?, ..DataCenter::default() };
-    let mut unread = None;
+    let mut dc = DataCenter { id: row.dc("id")?, auth, ..DataCenter::default() };
     // The migration from Telethon 1 writes an address of either family into the first column.
     for text in [row.text("ipv6_addr")?, row.text("ipv4_addr")?].into_iter().flatten() {
         if let Ok(address) = address::ipv4(text) {
@@ -162,10 +150,13 @@ fn data_center(row: &Columns<'_>) -> Result<(Option<DataCenter>, Option<String>)
         } else if let Ok(address) = address::ipv6(text) {
             dc.ipv6_addr.get_or_insert(address);
         } else if !matches!(text, "" | "None:None") {
-            unread = Some(text.to_owned());
+            left_behind.push(format!(
+                "an address of data center {}: {text:?} is not an IP address with a port",
+                dc.id
+            ));
         }
     }
-    Ok((Some(dc), unread))
+    Ok(Some(dc))
 }
 
 fn counters(row: &Columns<'_>) -> Result<UpdateState, FormatError> {
@@ -213,6 +204,5 @@ fn write_state(connection: &Connection, state: &UpdateState) -> rusqlite::Result
     Ok(())
 }
 
-fn not_an_address(text: &str) -> FormatError {
-    FormatError::value("datacenter", "ipv4_addr", format!("is {text:?}, not an IP address with a port"))
-}
+#[cfg(test)]
+mod tests;
