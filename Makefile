@@ -51,7 +51,7 @@ accept-schema: $(BUF) ## Record the schema as what clients may rely on from now 
 venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
 	@python3 -c 'import ensurepip, venv' || { \
 	    echo "python3 cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	tests/telethon/venvs.sh
+	tests/telethon/venvs.sh "$$SESSIOND_TEST_TELETHON"
 
 .PHONY: deny
 deny: ## Check licences, bans and known faults of the dependencies

@@ -19,6 +19,23 @@ pub(crate) fn mentions(code: TokenStream) -> Vec<Mention> {
     found
 }
 
+/// Code without the items under `#[cfg(test)]`.
+pub(crate) fn without_tests(code: TokenStream) -> TokenStream {
+    let mut kept = Vec::new();
+    let mut tokens = code.into_iter();
+    while let Some(token) = tokens.next() {
+        let is_test = matches!(&token, TokenTree::Group(group) if group.stream().to_string() == "cfg (test)");
+        if is_test && is_punct(kept.last(), '#') {
+            kept.pop();
+            // An item ends with its body, or with a semicolon where it has none.
+            tokens.find(|token| is_punct(Some(token), ';') || has_delimiter(token, Delimiter::Brace));
+        } else {
+            kept.push(token);
+        }
+    }
+    kept.into_iter().collect()
+}
+
 /// The lines on which a macro of that name is called.
 pub(crate) fn macro_calls(code: TokenStream, name: &str) -> Vec<usize> {
     let mut lines = Vec::new();
@@ -41,7 +58,7 @@ pub(crate) fn attributes(code: TokenStream, word: &str) -> Vec<usize> {
     let mut after_hash = false;
     for token in code {
         if let TokenTree::Group(group) = &token {
-            let attribute = after_hash && group.delimiter() == Delimiter::Bracket;
+            let attribute = after_hash && has_delimiter(&token, Delimiter::Bracket);
             if attribute && mentions(group.stream()).iter().any(|mention| mention.path == [word]) {
                 lines.push(group.span_open().start().line);
             }
@@ -95,6 +112,10 @@ fn rest_of_path(tokens: &mut Peekable<IntoIter>, path: &mut Vec<String>) -> Opti
     None
 }
 
+fn has_delimiter(token: &TokenTree, wanted: Delimiter) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == wanted)
+}
+
 fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
 }
@@ -103,7 +124,7 @@ fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
 mod tests {
     use proc_macro2::TokenStream;
 
-    use super::{attributes, macro_calls, mentions};
+    use super::{attributes, macro_calls, mentions, without_tests};
 
     fn tokens(text: &str) -> TokenStream {
         text.parse().expect("Rust")
@@ -136,6 +157,13 @@ mod tests {
     fn comments_and_strings_are_not_code() {
         assert_eq!(paths("// a::b\n/* c */ \"d::e\" r#\"f\"#"), Vec::<String>::new());
         assert_eq!(macro_calls(tokens("// todo!()\n\"todo!()\""), "todo"), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn tests_are_left_out_and_nothing_else() {
+        let text = "fn a() {} #[cfg(test)] #[path = \"x\"] mod tests { fn b() {} } #[cfg(test)] mod c; #[cfg(unix)] fn d() {}";
+        let kept = without_tests(tokens(text)).to_string();
+        assert_eq!(kept, tokens("fn a() {} #[cfg(unix)] fn d() {}").to_string());
     }
 
     #[test]
