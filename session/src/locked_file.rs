@@ -1,9 +1,11 @@
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
     path::{self, Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,13 +22,14 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// from a crash of any program when it is opened.
 ///
 /// Nobody may open and close the same file in this process by other means than SQLite: POSIX drops all locks of a process
-/// on a file when any of its descriptors is closed.
+/// on a file when any of its descriptors is closed. This crate keeps to that.
 #[derive(Debug)]
 pub struct LockedFile {
     /// Absolute path, as it was given: symbolic links may lead it elsewhere later.
     path: PathBuf,
-    identity: Identity,
     connection: Connection,
+    /// Dropped after the connection is.
+    registration: Registration,
 }
 
 /// Why a file could not be opened, made, written or removed.
@@ -61,8 +64,15 @@ pub enum FileError {
     Sqlite(#[source] rusqlite::Error),
 }
 
+/// The files that this process has locked.
+static LOCKED: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
+
+/// A file's place among those that this process has locked.
+#[derive(Debug)]
+struct Registration(Identity);
+
 /// Which file it is, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     device: u64,
     inode: u64,
@@ -76,11 +86,12 @@ impl LockedFile {
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let path = path::absolute(path).map_err(FileError::from)?;
         let identity = Identity::of(&path)?;
+        let registration = Registration::new(identity).ok_or_else(|| FileError::InUse(openers(&path)))?;
         let connection = open_and_lock(&path).map_err(|error| FileError::of(error, &path))?;
         if Identity::of(&path)? != identity {
             return Err(FileError::Replaced);
         }
-        Ok(Self { path, identity, connection })
+        Ok(Self { path, connection, registration })
     }
 
     /// Makes a file, readable by its owner alone, and opens and locks it. It appears under its name whole and durable, or
@@ -119,7 +130,7 @@ impl LockedFile {
 
     /// Whether its path still leads to it.
     pub fn path_is_ours(&self) -> bool {
-        Identity::of(&self.path).is_ok_and(|identity| identity == self.identity)
+        Identity::of(&self.path).is_ok_and(|identity| identity == self.registration.0)
     }
 
     /// For reading. Writes go through [`write`](Self::write).
@@ -204,6 +215,33 @@ impl Identity {
         let file = fs::metadata(path)?;
         Ok(Self { device: file.dev(), inode: file.ino() })
     }
+}
+
+impl Registration {
+    /// None: it is locked already.
+    fn new(identity: Identity) -> Option<Self> {
+        locked().insert(identity).then_some(Self(identity))
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        locked().remove(&self.0);
+    }
+}
+
+/// Reads a database by other means than SQLite, if this process has not locked it. None: it has.
+pub(crate) fn unless_locked_here<T>(
+    path: &Path,
+    read: impl FnOnce() -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    // Held for as long as the file is open.
+    let locked = locked();
+    if locked.contains(&Identity::of(path)?) { Ok(None) } else { read().map(Some) }
+}
+
+fn locked() -> MutexGuard<'static, BTreeSet<Identity>> {
+    LOCKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The path of a file that SQLite keeps beside a database.

@@ -14,8 +14,7 @@ use rusqlite::Connection;
 use crate::Session;
 
 pub use error::{FormatError, ImportError};
-
-use source::Source;
+pub use source::Source;
 
 /// A format, and its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use super::{FormatError, ImportError};
-use crate::{locked_file::sidecar, openers};
+use crate::{
+    locked_file::{sidecar, unless_locked_here},
+    openers,
+};
 
 /// How long a commit of another program that is under way may take before the file counts as in use.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,8 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const READ_VERSION: usize = 19;
 
 /// Someone else's SQLite file, open for reading, in one read transaction. Neither the file nor anything beside it is
-/// written to: what needs a recovery first is copied, and the copy recovered.
-pub(super) struct Source {
+/// written to: what needs a recovery first is copied to a directory that only this user can enter, and the copy recovered.
+#[derive(Debug)]
+pub struct Source {
     path: PathBuf,
     connection: Connection,
     _copy: Option<TempDir>,
@@ -29,7 +33,25 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens a file.
-    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+    ///
+    /// # Errors
+    /// It is no SQLite database, or is in use in a way that leaves no whole state to read. One that this process itself has
+    /// locked is in use, too.
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        let openers = openers(path);
+        if openers.iter().any(|opener| opener.pid == std::process::id()) {
+            // Closing the file, which is opened to look at its header, would drop this process's locks on it.
+            return Err(ImportError::InUse { path: path.to_owned(), openers });
+        }
+        Self::open_alone(path)
+    }
+
+    /// Opens a file that nothing else in this process has open, unless as a [`LockedFile`](crate::LockedFile): then it is
+    /// in use. Saves asking the system for its locks, of which there can be thousands.
+    ///
+    /// # Errors
+    /// As those of [`Source::open`].
+    pub fn open_alone(path: &Path) -> Result<Self, ImportError> {
         let io_error = |source| ImportError::Io { path: path.to_owned(), source };
         let path = path::absolute(path).map_err(io_error)?;
         let metadata = fs::metadata(&path).map_err(io_error)?;
@@ -46,7 +68,8 @@ impl Source {
         }
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    /// For reading.
+    pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
@@ -73,19 +96,19 @@ const COPY: &str = "copy.session";
 
 /// Whether the database is in write-ahead mode, where even a reader writes files beside it.
 fn has_log(path: &Path) -> Result<bool, ImportError> {
-    let openers = openers(path);
-    if openers.iter().any(|opener| opener.pid == std::process::id()) {
-        // Closing the file, which is opened below, would drop this process's locks on it.
-        return Err(ImportError::InUse { path: path.to_owned(), openers });
-    }
-    let header = || -> io::Result<Vec<u8>> {
+    let header = unless_locked_here(path, || {
         let mut header = Vec::new();
         File::open(path)?.take(100).read_to_end(&mut header)?;
         Ok(header)
-    };
-    let header = header().map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
-    Ok(header.get(READ_VERSION) == Some(&2)
-        || Stamp::of(&sidecar(path, "-wal")).is_some_and(|log| log.len > 0))
+    });
+    match header {
+        Err(source) => Err(ImportError::Io { path: path.to_owned(), source }),
+        Ok(None) => Err(ImportError::InUse { path: path.to_owned(), openers: openers(path) }),
+        Ok(Some(header)) => {
+            let log = Stamp::of(&sidecar(path, "-wal"));
+            Ok(header.get(READ_VERSION) == Some(&2) || log.is_some_and(|log| log.len > 0))
+        }
+    }
 }
 
 /// Opens a database and begins a read transaction in it, so that what is read is of one moment.
@@ -108,6 +131,10 @@ fn copy(path: &Path) -> io::Result<Option<TempDir>> {
     if !openers(path).is_empty() {
         return Ok(None);
     }
+    unless_locked_here(path, || copy_unlocked(path)).map(Option::flatten)
+}
+
+fn copy_unlocked(path: &Path) -> io::Result<Option<TempDir>> {
     let real = fs::canonicalize(path)?;
     let files = ["-journal", "-wal", ""].map(|suffix| (sidecar(&real, suffix), suffix));
     let stamps = || files.each_ref().map(|(file, _)| Stamp::of(file));
