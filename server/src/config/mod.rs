@@ -1,0 +1,284 @@
+//! How the daemon is set up: read once, from flags, the environment and a file, into a [`Config`] that is valid.
+//!
+//! A flag comes before the environment, that before the file, and that before the default.
+
+mod abstract_name;
+mod environment;
+mod settings;
+mod span;
+
+use std::{ffi::OsString, io, os::fd::RawFd, path, path::PathBuf, time::Duration};
+
+use sessiond_client::Socket;
+
+use self::{environment::Environment, settings::Settings, span::Span};
+use crate::{
+    exit::Exit,
+    logging::{LogFilter, LogFormat},
+};
+
+pub(crate) use self::abstract_name::AbstractName;
+
+/// How long a session rests between two holders unless the user says otherwise.
+const HAND_OVER_DELAY: Duration = Duration::from_secs(1);
+
+/// How long a hold waits for its client to come back unless the user says otherwise.
+const RESUME_WINDOW: Duration = Duration::from_secs(10);
+
+/// Everything that `sessiond serve` is told. Paths are absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where sessions are kept.
+    pub(crate) dir: PathBuf,
+    /// The Unix socket to serve on.
+    pub(crate) socket: PathBuf,
+    /// The abstract socket to serve on as well.
+    pub(crate) abstract_socket: Option<AbstractName>,
+    /// Where sessions live.
+    pub(crate) engine: EngineKind,
+    /// How long a session rests between the death of its holder and the next grant: 0 to 1 min.
+    pub(crate) hand_over_delay: Duration,
+    /// How long a hold waits for its client to come back: 0.1 s to 10 min.
+    pub(crate) resume_window: Duration,
+    /// What is logged.
+    pub(crate) log: LogFilter,
+    /// How it is logged.
+    pub(crate) log_format: LogFormat,
+    /// The descriptor where somebody waits to read that the daemon serves: 3 or more.
+    pub(crate) ready_fd: Option<RawFd>,
+    /// The socket of a service manager that waits for the same (sd_notify(3)).
+    pub(crate) notify_socket: Option<OsString>,
+    /// Make a new store from the sessions' own files.
+    pub(crate) rebuild: bool,
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineKind {
+    /// In files of the data directory
+    Sqlite,
+    /// In memory only
+    Memory,
+}
+
+/// Serve sessions to the programs of this host.
+///
+/// Every option can also be set in the environment or in a file: a flag comes before the environment, that before the
+/// file, and that before the default. The file is TOML, and its keys are the flags' names without the dashes before them:
+/// resume-window = "30s". The socket is set with --socket.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// File with settings. Default: $XDG_CONFIG_HOME/sessiond/sessiond.toml, else ~/.config/sessiond/sessiond.toml; as
+    /// root /etc/sessiond/sessiond.toml; if it is there
+    #[arg(long, value_name = "FILE", env = "SESSIOND_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Write READY=1 and a newline to this open file descriptor (a pipe or a file) and close it, once sessions are served.
+    /// 3 or more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(RawFd).range(3..))]
+    ready_fd: Option<RawFd>,
+
+    /// Make a new store from the sessions' own files, after the store was found damaged. What those files do not have yet
+    /// is lost
+    #[arg(long)]
+    rebuild: bool,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file cannot be read.
+    #[error("the configuration file {}", file.display())]
+    UnreadableFile {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file says something that means nothing.
+    #[error("{}:{line}:{column}: {message}", file.display())]
+    InvalidFile {
+        /// Which.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// There is no default directory.
+    #[error("no home directory to keep sessions in: choose a directory with --dir or SESSIOND_DIR")]
+    NoHome,
+    /// A path that is none.
+    #[error("{option} is not a path")]
+    InvalidPath {
+        /// The option that has it.
+        option: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Only an abstract socket.
+    #[error(
+        "the daemon's own socket is a path: set --socket to one, and the abstract name with --abstract-socket"
+    )]
+    AbstractOnly,
+}
+
+impl ServeArgs {
+    /// The configuration that the flags, the environment and the file make together. `socket` is the global `--socket`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or says what means nothing, and where something has no default.
+    pub(crate) fn into_config(self, socket: Option<Socket>) -> Result<Config, Error> {
+        self.resolve(socket, Environment::read())
+    }
+
+    fn resolve(mut self, socket: Option<Socket>, environment: Environment) -> Result<Config, Error> {
+        self.settings.socket = socket;
+        let file = match (self.config, environment.default_file()) {
+            (Some(file), _) => Settings::read(&file)?,
+            (None, Some(file)) => Settings::read_if_there(&file)?,
+            (None, None) => Settings::default(),
+        };
+        let settings = self.settings.or(file);
+        let dir = settings.dir.or_else(|| environment.default_dir()).ok_or(Error::NoHome)?;
+        let socket = match settings.socket {
+            None => sessiond_client::default_socket(),
+            Some(Socket::Path(path)) => path,
+            Some(Socket::Abstract(_)) => return Err(Error::AbstractOnly),
+        };
+        Ok(Config {
+            dir: absolute("--dir", dir)?,
+            socket: absolute("--socket", socket)?,
+            abstract_socket: settings.abstract_socket,
+            engine: settings.engine.unwrap_or(EngineKind::Sqlite),
+            hand_over_delay: settings.hand_over_delay.map_or(HAND_OVER_DELAY, Span::duration),
+            resume_window: settings.resume_window.map_or(RESUME_WINDOW, Span::duration),
+            log: settings.log.unwrap_or_default(),
+            log_format: settings.log_format.unwrap_or_default(),
+            ready_fd: self.ready_fd,
+            notify_socket: environment.notify_socket,
+            rebuild: self.rebuild,
+        })
+    }
+}
+
+impl Error {
+    /// The code to exit with.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::UnreadableFile { .. } => Exit::NoInput,
+            Self::InvalidFile { .. } | Self::NoHome => Exit::Config,
+            Self::InvalidPath { .. } | Self::AbstractOnly => Exit::Usage,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// The defaults, with everything in one directory.
+    pub(crate) fn in_directory(directory: &path::Path) -> Self {
+        let settings = Settings { dir: Some(directory.join("data")), ..Settings::default() };
+        ServeArgs { settings, ..ServeArgs::default() }
+            .resolve(Some(directory.join("sessiond.sock").into()), Environment::default())
+            .expect("both paths are given")
+    }
+}
+
+fn absolute(option: &'static str, path: PathBuf) -> Result<PathBuf, Error> {
+    path::absolute(path).map_err(|source| Error::InvalidPath { option, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use clap::Parser;
+    use sessiond_client::Socket;
+
+    use super::{Config, EngineKind, Environment, Error, ServeArgs};
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn parse(flags: &[&str]) -> Result<ServeArgs, clap::Error> {
+        Command::try_parse_from(["serve"].iter().chain(flags)).map(|command| command.serve)
+    }
+
+    fn resolve(flags: &[&str], socket: Option<&str>) -> Result<Config, Error> {
+        let environment = Environment { home: Some("/nonexistent".into()), ..Environment::default() };
+        parse(flags).expect("valid flags").resolve(socket.map(Socket::from), environment)
+    }
+
+    #[test]
+    fn without_a_word_the_defaults_hold() {
+        let config = resolve(&[], None).expect("every setting has a default");
+        assert_eq!(config.dir, Path::new("/nonexistent/.local/state/sessiond"));
+        assert_eq!(config.socket, sessiond_client::default_socket());
+        assert_eq!(config.engine, EngineKind::Sqlite);
+        assert_eq!(config.hand_over_delay, Duration::from_secs(1));
+        assert_eq!(config.resume_window, Duration::from_secs(10));
+        assert!(config.abstract_socket.is_none() && config.ready_fd.is_none() && !config.rebuild);
+    }
+
+    #[test]
+    fn a_flag_comes_before_the_file_and_that_before_the_default() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("some.toml");
+        fs::write(&file, "dir = '/from/file'\nsocket = '/file.sock'\nresume-window = '20s'")
+            .expect("written");
+        let file = file.to_str().expect("UTF-8");
+
+        let config = resolve(&["--config", file, "--dir", "/from/flag"], None).expect("valid");
+        assert_eq!(config.dir, Path::new("/from/flag"));
+        assert_eq!(config.socket, Path::new("/file.sock"));
+        assert_eq!(config.resume_window, Duration::from_secs(20));
+
+        let config =
+            resolve(&["--config", file, "--resume-window=1m"], Some("unix:/flag.sock")).expect("valid");
+        assert_eq!(config.socket, Path::new("/flag.sock"));
+        assert_eq!(config.resume_window, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_file_that_was_asked_for_has_to_be_there() {
+        let error = resolve(&["--config", "/nonexistent/x.toml"], None).expect_err("missing");
+        assert_eq!(error.to_string(), "the configuration file /nonexistent/x.toml");
+    }
+
+    #[test]
+    fn relative_paths_are_of_the_directory_that_the_daemon_was_started_in() {
+        let config = resolve(&["--dir", "data"], Some("x.sock")).expect("valid");
+        assert_eq!(config.dir, std::env::current_dir().expect("one").join("data"));
+        assert!(config.socket.is_absolute());
+    }
+
+    #[test]
+    fn an_abstract_socket_is_beside_a_path_never_instead() {
+        assert!(matches!(resolve(&[], Some("unix-abstract:x")), Err(Error::AbstractOnly)));
+        let config = resolve(&["--abstract-socket", "x"], Some("/x.sock")).expect("valid");
+        assert_eq!(config.abstract_socket.expect("given").as_str(), "x");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_with_the_range() {
+        for (flags, expected) in [
+            (["--hand-over-delay", "61s"], "61s is not between 0ns and 60s"),
+            (["--resume-window", "50ms"], "50ms is not between 100ms and 600s"),
+            (["--ready-fd", "2"], "2 is not in 3.."),
+            (["--engine", "etcd"], "possible values: sqlite, memory"),
+            (["--log-format", "xml"], "possible values: text, json"),
+        ] {
+            let error = parse(&flags).expect_err("out of range").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Where clients connect: the sockets, their files, and how many may come.
+
+mod connection;
+mod limit;
+mod socket_file;
+
+use std::{
+    io,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener as StdUnixListener},
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::{net::UnixListener, time::sleep};
+
+use self::{limit::ConnectionLimit, socket_file::SocketFile};
+use crate::{caller::Caller, exit::Exit, hardening};
+
+pub(crate) use self::connection::Connection;
+
+/// How long nothing is accepted after the system could not give a connection, for lack of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The sockets that clients connect to. From [`Listeners::bind`] on the kernel takes connections in; they wait until they are
+/// accepted. Dropped, nobody can connect any more, and the socket's file is gone.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    listeners: Vec<Listener>,
+    limit: ConnectionLimit,
+}
+
+/// A socket that cannot be listened to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Somebody listens there.
+    #[error(
+        "another daemon serves {socket}: use that one, or choose another socket with --socket or --abstract-socket"
+    )]
+    InUse {
+        /// Path or name.
+        socket: String,
+    },
+    /// The kernel has no room for such a path.
+    #[error("the socket's path {} is {excess} bytes too long: choose another with --socket", path.display())]
+    PathTooLong {
+        /// Which.
+        path: PathBuf,
+        /// By how much.
+        excess: usize,
+    },
+    /// Something else is there.
+    #[error("{} is not a socket: remove it, or choose another socket with --socket", path.display())]
+    NotASocket {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Clients would not know whom they talk to.
+    #[error(
+        "other users could put a socket of their own into {0}: `chmod go-w {0}`, or choose another socket with --socket",
+        directory.display()
+    )]
+    UnsafeDirectory {
+        /// Which.
+        directory: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot listen at {}", socket.display())]
+    Io {
+        /// Where.
+        socket: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+#[derive(Debug)]
+struct Listener {
+    /// None: the socket is abstract. Dropped first: as long as the socket is open, no other file gets its inode.
+    _file: Option<SocketFile>,
+    socket: UnixListener,
+}
+
+impl Listeners {
+    /// Listens at a path, and at a name in the abstract namespace too. Needs a runtime. How many connections there may be goes
+    /// by how many files the process may have open now.
+    ///
+    /// # Errors
+    /// Where one of the sockets is not to be had; then none is left behind.
+    pub(crate) fn bind(path: &Path, abstract_name: Option<&str>) -> Result<Self, ListenError> {
+        let (socket, file) = SocketFile::bind(path)?;
+        let io = |source| ListenError::Io { socket: path.to_owned(), source };
+        let mut listeners = vec![Listener { _file: Some(file), socket: to_tokio(socket).map_err(io)? }];
+        if let Some(name) = abstract_name {
+            listeners.push(Listener { _file: None, socket: bind_abstract(name)? });
+        }
+        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()) })
+    }
+
+    /// Every connection, with who is at its end. The stream never ends and never fails; what a client or a lack of
+    /// descriptors spoils is logged. Beyond the limit connections wait until one is closed. Dropped, the sockets are closed.
+    ///
+    /// Other users' connections are in it too, a few at a time, so that a service can tell them why they are refused: see
+    /// [`Caller::is_permitted`].
+    pub(crate) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
+        let Self { listeners, limit } = self;
+        stream::select_all(listeners.into_iter().map(|listener| {
+            let start = (listener, limit.clone());
+            stream::unfold(start, |(listener, limit)| async {
+                let connection = listener.accept(&limit).await;
+                Some((Ok(connection), (listener, limit)))
+            })
+            .boxed()
+        }))
+    }
+}
+
+impl Listener {
+    async fn accept(&self, limit: &ConnectionLimit) -> Connection {
+        loop {
+            let place = limit.place().await;
+            let accepted = match self.socket.accept().await {
+                Ok((stream, _)) => Caller::of(&stream).map(|caller| (stream, caller)),
+                Err(error) => Err(error),
+            };
+            match accepted {
+                Ok((stream, caller)) => match limit.admit(&caller, place) {
+                    Some(places) => return Connection::new(stream, caller, places),
+                    None => tracing::warn!(uid = caller.uid, pid = caller.pid, "refused another user"),
+                },
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                    tracing::debug!(%error, "a client went before it was accepted");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+impl ListenError {
+    /// The code to exit with.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::InUse { .. } => Exit::TempFailure,
+            Self::PathTooLong { .. } => Exit::Config,
+            Self::NotASocket { .. } => Exit::CannotCreate,
+            Self::UnsafeDirectory { .. } => Exit::Permission,
+            Self::Io { source, .. } => match Exit::of_io(source) {
+                Exit::Permission => Exit::Permission,
+                _ => Exit::CannotCreate,
+            },
+        }
+    }
+}
+
+fn bind_abstract(name: &str) -> Result<UnixListener, ListenError> {
+    let socket = format!("unix-abstract:{name}");
+    let address = SocketAddr::from_abstract_name(name);
+    let listener = address.and_then(|address| StdUnixListener::bind_addr(&address)).and_then(to_tokio);
+    listener.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { socket },
+        _ => ListenError::Io { socket: socket.into(), source },
+    })
+}
+
+fn to_tokio(listener: StdUnixListener) -> io::Result<UnixListener> {
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::linux::net::SocketAddrExt as _,
+        os::unix::net::{SocketAddr, UnixStream as StdUnixStream},
+        process,
+    };
+
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixStream,
+    };
+    use tonic::transport::server::Connected as _;
+
+    use super::{ListenError, Listeners};
+
+    fn abstract_name(of: &str) -> String {
+        format!("sessiond-test-{of}-{}", process::id())
+    }
+
+    #[tokio::test]
+    async fn a_connection_carries_bytes_both_ways_and_knows_its_caller() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("sessiond.sock");
+        let mut incoming = Box::pin(Listeners::bind(&socket, None).expect("bound").incoming());
+        let mut client = UnixStream::connect(&socket).await.expect("connected");
+        let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
+        assert_eq!(connection.connect_info().pid.cast_unsigned(), process::id());
+
+        client.write_all(b"ping").await.expect("written");
+        let mut buffer = [0; 4];
+        connection.read_exact(&mut buffer).await.expect("read");
+        connection.write_all(&buffer).await.expect("written");
+        client.read_exact(&mut buffer).await.expect("read");
+        assert_eq!(&buffer, b"ping");
+    }
+
+    #[tokio::test]
+    async fn an_abstract_socket_is_served_beside_the_path() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("sessiond.sock");
+        let name = abstract_name("beside");
+        let mut incoming = Box::pin(Listeners::bind(&socket, Some(&name)).expect("bound").incoming());
+        let address = SocketAddr::from_abstract_name(&name).expect("a name");
+        let _first = StdUnixStream::connect_addr(&address).expect("connected");
+        let _second = StdUnixStream::connect(&socket).expect("connected");
+        for _ in 0..2 {
+            let connection = incoming.next().await.expect("it never ends").expect("it never fails");
+            assert!(connection.connect_info().is_permitted());
+        }
+    }
+
+    #[tokio::test]
+    async fn where_one_socket_is_not_to_be_had_none_is_left_behind() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [socket, other] = ["sessiond.sock", "other.sock"].map(|name| directory.path().join(name));
+        let name = abstract_name("taken");
+        let first = Listeners::bind(&socket, Some(&name)).expect("bound");
+        let error = Listeners::bind(&other, Some(&name)).expect_err("the name is taken");
+        assert!(matches!(&error, ListenError::InUse { socket } if socket.ends_with(&name)), "{error}");
+        assert!(!other.exists());
+        drop(first);
+        Listeners::bind(&other, Some(&name)).expect("free again");
+    }
+
+    #[tokio::test]
+    async fn a_stopped_listener_leaves_no_socket_and_keeps_its_connections() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("sessiond.sock");
+        let mut incoming = Box::pin(Listeners::bind(&socket, None).expect("bound").incoming());
+        let mut client = UnixStream::connect(&socket).await.expect("connected");
+        let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
+        assert!(incoming.next().now_or_never().is_none());
+
+        drop(incoming);
+
+        assert!(!socket.exists());
+        connection.write_all(b"x").await.expect("written");
+        assert_eq!(client.read_u8().await.expect("read"), b'x');
+    }
+}
