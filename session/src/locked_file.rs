@@ -161,9 +161,15 @@ impl LockedFile {
     /// Closes and unlocks it. There is no journal beside it afterwards.
     ///
     /// # Errors
-    /// SQLite could not close it in order. It is closed anyhow.
+    /// SQLite could not remove the journal. The file is closed anyhow, and as it was written last.
     pub fn close(self) -> Result<(), FileError> {
-        self.connection.close().map_err(|(_, error)| FileError::of(error, &self.path))
+        if !self.path_is_ours() {
+            return Ok(());
+        }
+        // The first read outside exclusive mode ends it, and removes the journal while the file is still locked.
+        let ended =
+            self.connection.execute_batch("PRAGMA locking_mode = NORMAL; SELECT 1 FROM sqlite_schema");
+        ended.map_err(|error| FileError::of(error, &self.path))
     }
 
     /// Removes it, and closes it.
@@ -175,16 +181,26 @@ impl LockedFile {
             return Err(FileError::Replaced);
         }
         let real = fs::canonicalize(&self.path)?;
-        // SQLite must let go of the journal first: it removes it by name when it closes the file, and by then that name
-        // may belong to a new file's.
-        self.connection
-            .execute_batch("PRAGMA journal_mode = OFF")
-            .map_err(|error| FileError::of(error, &self.path))?;
+        self.let_go_of_journal().map_err(|error| FileError::of(error, &self.path))?;
         remove_if_there(&sidecar(&real, "-journal"))?;
         remove_if_there(&real)?;
         remove_if_there(&self.path)?;
-        self.path.parent().map_or(Ok(()), sync_directory)?;
-        self.close()
+        self.path.parent().map_or(Ok(()), sync_directory)
+    }
+
+    /// SQLite removes the journal by its name when it closes the file. Where the name belongs to another file's journal by
+    /// then, that would be that file's ruin.
+    fn let_go_of_journal(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("PRAGMA journal_mode = OFF")
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        if !self.path_is_ours() {
+            // Only an open transaction could keep it from doing so, and there is none.
+            let _ = self.let_go_of_journal();
+        }
     }
 }
 

@@ -198,6 +198,27 @@ async fn a_file_that_another_program_made_or_replaced_meanwhile_is_not_written()
 }
 
 #[tokio::test]
+async fn closing_a_file_that_was_replaced_leaves_the_new_ones_journal_alone() {
+    let directory = directory();
+    let storage = open(&directory.path().join("a")).await;
+    storage.save(&session()).await.expect("save");
+    storage.save(&session()).await.expect("save");
+    let other = directory.path().join("other");
+    telethon_v2::create(&Connection::open(&other).expect("open")).expect("tables");
+    fs::rename(&other, storage.path()).expect("rename");
+    let writer = Connection::open(storage.path()).expect("open");
+    // More than the cache holds, so that the journal is in use.
+    let write =
+        "PRAGMA cache_size = 1; BEGIN; CREATE TABLE big (a); INSERT INTO big VALUES (zeroblob(1000000))";
+    writer.execute_batch(write).expect("spilled");
+    let journal = directory.path().join("a.session-journal");
+    let before = fs::read(&journal).expect("there");
+    assert_ne!(before[0], 0, "it counts");
+    storage.close().await.expect("close");
+    assert_eq!(fs::read(&journal).expect("still there"), before);
+}
+
+#[tokio::test]
 async fn what_is_no_telethon_2_session_is_refused_and_not_touched() {
     let directory = directory();
     let make = |name: &str, sql: &str| {
