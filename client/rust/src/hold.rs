@@ -33,7 +33,8 @@ pub struct HoldRequest {
 /// A session, held for this client alone. Reading and writing it are the [`HeldSession`]'s, which this derefs to.
 ///
 /// A daemon that is down or restarts does not end a hold: it is taken up again by its token, for as long as it takes. Only
-/// [`lost`](HeldSession::lost) says that it ended.
+/// [`lost`](HeldSession::lost) says that it ended. To drop it then says that the keys are not in use any more; the daemon
+/// waits for that before it grants the session to the next, though not longer than its resume window.
 ///
 /// [`release`](Self::release) is the clean end. Merely dropped, the hold stays this process's until the daemon's resume
 /// window is over, because the connection to Telegram may live on; if the process ends, until the hand-over delay is.
@@ -203,7 +204,14 @@ async fn keep(held: HeldSession, request: v1::HoldRequest, stream: Streaming<v1:
             },
         };
         match step {
-            ControlFlow::Break(reason) => return held.ended(Standing::Lost(reason)),
+            ControlFlow::Break(reason) => {
+                held.ended(Standing::Lost(reason));
+                // The session is granted to the next when this stream is closed: when the program drops the hold.
+                if let Some(mut stream) = stream {
+                    while let Ok(Some(_)) = stream.message().await {}
+                }
+                return;
+            }
             ControlFlow::Continue(status) => {
                 stream = None;
                 // Whatever it was, it did not say that the hold has ended, and only that ends it.

@@ -161,6 +161,25 @@ async fn a_hold_that_cannot_go_on_is_lost_and_stays_so() {
 }
 
 #[tokio::test]
+async fn a_lost_hold_lets_go_when_the_program_drops_it() {
+    let mut fake = Fake::start().await;
+    let client = fake.client().await;
+    let (hold, events) = hold(&mut fake, &client).await;
+    events.send(Ok(lost(v1::LostReason::EndedByAdmin))).await.expect("the client listens");
+    hold.lost().await;
+    let daemon = async {
+        let (_, answer) = expect_call!(fake, Load);
+        let _ = answer.send(Ok(v1::LoadResponse::default()));
+    };
+    // A stream that was closed on the way would be so by now.
+    let (loaded, ()) = join!(client.load("alice"), daemon);
+    loaded.expect("it is answered");
+    assert!(!events.is_closed());
+    drop(hold);
+    events.closed().await;
+}
+
+#[tokio::test]
 async fn a_fenced_write_is_a_lost_hold() {
     let mut fake = Fake::start().await;
     let client = fake.client().await;
