@@ -1,0 +1,175 @@
+//! The daemon: everything opened in order, served, and closed in the opposite order.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::Response;
+use sessiond_proto::v1;
+use tokio::{task::spawn_blocking, time::timeout};
+use tonic::{body::Body, transport::Server};
+use tower::util::MapResponseLayer;
+use tracing::{info, warn};
+
+use crate::{
+    config::{AbstractName, Config, EngineKind},
+    directory::{DataDirectory, DirectoryError},
+    engine::{Engine, MemoryEngine, OpenError, SqliteEngine},
+    exit::Exit,
+    hardening::{self, HardeningError},
+    holds::{Holds, Timing},
+    listener::{ListenError, Listeners},
+    logging,
+    readiness::{Readiness, ReadinessError},
+    service::{self, Daemon},
+    shutdown, signal,
+};
+
+/// How long open streams and calls have to end, once the daemon stops. The engine has its own time after that.
+const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Most streams open at a time on one connection.
+const MAX_STREAMS: u32 = 1_024;
+
+/// Why the daemon does not start, or ends before it is told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the log cannot be written")]
+    Logging(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Readiness(#[from] ReadinessError),
+    #[error(transparent)]
+    Hardening(#[from] HardeningError),
+    #[error("signals cannot be caught")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("a thread cannot be started")]
+    Thread(#[source] io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("the schema's descriptors cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the sockets cannot be served any more")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// Runs the daemon until a signal asks it to stop.
+pub(crate) async fn run(config: Config) -> Result<(), Error> {
+    logging::init(&config.log, config.log_format).map_err(|error| Error::Logging(error.into()))?;
+    let mut readiness = Readiness::open(&config)?;
+    hardening::harden()?;
+    let open_files = hardening::raise_open_files();
+    let signal = signal::shutdown_signal().map_err(Error::Signals)?;
+    let started = SystemTime::now();
+    let (engine, _directory) = open_engine(&config, open_files).await?;
+    let listeners =
+        Listeners::bind(&config.socket, config.abstract_socket.as_ref().map(AbstractName::as_str))?;
+    let (stopper, shutdown) = shutdown::channel();
+    let timing = Timing { hand_over_delay: config.hand_over_delay, resume_window: config.resume_window };
+    let holds = Holds::new(Arc::clone(&engine), timing, shutdown.clone());
+    holds.restore();
+    let daemon = Daemon { engine: Arc::clone(&engine), holds, shutdown: shutdown.clone(), started };
+
+    let mut stopping = shutdown.clone();
+    let serving = serve(listeners, daemon, async move { stopping.requested().await });
+    tokio::pin!(serving);
+    info!(socket = %config.socket.display(), "serving");
+    readiness.ready();
+    let served = tokio::select! {
+        served = &mut serving => served,
+        signal = signal => {
+            info!(signal, "stopping");
+            readiness.stopping();
+            stopper.stop();
+            // A client that is stopped or that does not read keeps its stream open for ever.
+            timeout(DRAIN_WITHIN, &mut serving).await.unwrap_or_else(|_| {
+                warn!("clients did not close their streams in time");
+                Ok(())
+            })
+        }
+    };
+    stopper.stop();
+    engine.close().await;
+    info!("stopped");
+    served
+}
+
+/// The engine, and the directory that stays locked as long as it is used.
+async fn open_engine(
+    config: &Config,
+    open_files: u64,
+) -> Result<(Arc<dyn Engine>, Option<DataDirectory>), Error> {
+    if config.engine == EngineKind::Memory {
+        return Ok((Arc::new(MemoryEngine::open().map_err(Error::Thread)?), None));
+    }
+    let directory = DataDirectory::open(&config.dir)?;
+    let (path, rebuild): (PathBuf, bool) = (directory.path().to_owned(), config.rebuild);
+    // Half of the files may be clients' connections.
+    let file_budget = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+    let opening = spawn_blocking(move || {
+        if rebuild && let Some(kept) = SqliteEngine::rebuild(&path)? {
+            warn!(kept, "the store was made anew; the old one is kept");
+        }
+        SqliteEngine::open(&path, file_budget)
+    });
+    let engine = opening.await.expect("opening does not panic, and is never cancelled")?;
+    Ok((Arc::new(engine), Some(directory)))
+}
+
+async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    health.set_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
+    health.set_serving::<v1::admin_service_server::AdminServiceServer<Daemon>>().await;
+    let stop = async {
+        stop.await;
+        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        health.set_not_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
+        health.set_not_serving::<v1::admin_service_server::AdminServiceServer<Daemon>>().await;
+    };
+    Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
+        .layer(MapResponseLayer::new(as_limit))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(service::session_service(daemon.clone()))
+        .add_service(service::admin_service(daemon))
+        .serve_with_incoming_shutdown(listeners.incoming(), stop)
+        .await?;
+    Ok(())
+}
+
+/// A message over the limit is refused before a service sees it, as OUT_OF_RANGE, which nothing of ours says.
+fn as_limit(response: Response<Body>) -> Response<Body> {
+    let status = response.headers().get(tonic::Status::GRPC_STATUS);
+    if status.is_some_and(|status| status == "11") { service::too_large().into_http() } else { response }
+}
+
+impl Error {
+    /// The code to exit with.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Readiness(_) => Exit::Usage,
+            Self::Logging(_) | Self::Reflection(_) => Exit::Software,
+
+            Self::Hardening(_) | Self::Signals(_) | Self::Thread(_) => Exit::Os,
+            Self::Directory(error) => error.exit(),
+            Self::Open(OpenError::Damaged { .. } | OpenError::Newer { .. }) => Exit::Data,
+            Self::Open(OpenError::InUse { .. }) => Exit::TempFailure,
+            Self::Open(OpenError::OldSqlite(_)) => Exit::Software,
+            Self::Open(OpenError::Io { .. }) | Self::Serve(_) => Exit::Io,
+            Self::Listen(error) => error.exit(),
+        }
+    }
+}

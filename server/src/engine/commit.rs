@@ -1,0 +1,126 @@
+use std::{sync::Arc, time::SystemTime};
+
+use sessiond_proto::{SessionName, v1};
+use sessiond_session::{Session, StateChange};
+
+use super::{Holder, LostReason, Revision};
+
+/// One durable change, as the log has it and watchers are told it. There is no key in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub(crate) revision: Revision,
+    /// The session's revision before it.
+    pub(crate) previous: Revision,
+    pub(crate) name: SessionName,
+    pub(crate) time: SystemTime,
+    pub(crate) event: Event,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// Set counters.
+    Advanced(StateChange),
+    /// Wrote the session; this is all of it, without keys.
+    Saved(Arc<Session>),
+    Deleted,
+    /// Began or ended a hold. Does not move the session's revision.
+    HoldChanged {
+        holder: Option<Arc<Holder>>,
+        reason: Option<LostReason>,
+    },
+}
+
+/// The commits of one transaction, in order; there is at least one.
+#[derive(Debug)]
+pub(crate) struct Batch(Vec<Commit>);
+
+/// A log entry that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the log entry of revision {revision} has no readable {part}")]
+pub(crate) struct UnreadableEntry {
+    revision: Revision,
+    part: &'static str,
+}
+
+impl Batch {
+    /// The commits of a transaction, if it made any.
+    pub(crate) fn new(commits: Vec<Commit>) -> Option<Self> {
+        if commits.is_empty() { None } else { Some(Self(commits)) }
+    }
+
+    pub(crate) fn commits(&self) -> &[Commit] {
+        &self.0
+    }
+
+    /// Revision of the first commit.
+    pub(crate) fn first(&self) -> Revision {
+        self.0.first().expect("a batch has a commit").revision
+    }
+
+    /// Revision of the last commit.
+    pub(crate) fn last(&self) -> Revision {
+        self.0.last().expect("a batch has a commit").revision
+    }
+}
+
+impl Event {
+    /// Whether it changed the session's data, and so its revision.
+    pub(crate) fn is_data(&self) -> bool {
+        !matches!(self, Self::HoldChanged { .. })
+    }
+}
+
+impl From<Commit> for v1::WatchResponse {
+    fn from(commit: Commit) -> Self {
+        use v1::watch_response::Event as Wire;
+        let Commit { revision, previous, name, time, event } = commit;
+        let event = match event {
+            Event::Advanced(change) => Wire::Change(change.into()),
+            Event::Saved(session) => Wire::Saved(Arc::unwrap_or_clone(session).into()),
+            Event::Deleted => Wire::Deleted(v1::Deleted {}),
+            Event::HoldChanged { holder, reason } => Wire::HoldChanged(v1::HoldChanged {
+                holder: holder.as_deref().map(Into::into),
+                reason: reason.map_or(v1::LostReason::Unspecified, Into::into).into(),
+            }),
+        };
+        Self {
+            revision,
+            name: name.to_string(),
+            time: Some(time.into()),
+            event: Some(event),
+            previous_revision: previous,
+        }
+    }
+}
+
+impl TryFrom<v1::WatchResponse> for Commit {
+    type Error = UnreadableEntry;
+
+    fn try_from(response: v1::WatchResponse) -> Result<Self, UnreadableEntry> {
+        use v1::watch_response::Event as Wire;
+        let v1::WatchResponse { revision, name, time, event, previous_revision } = response;
+        let unreadable = |part| UnreadableEntry { revision, part };
+        let event = match event.ok_or_else(|| unreadable("event"))? {
+            Wire::Change(change) => Event::Advanced(change.try_into().map_err(|_| unreadable("change"))?),
+            Wire::Saved(session) => {
+                Event::Saved(Arc::new(session.try_into().map_err(|_| unreadable("session"))?))
+            }
+            Wire::Deleted(v1::Deleted {}) => Event::Deleted,
+            Wire::HoldChanged(changed) => {
+                let reason = Some(changed.reason().into()).filter(|_| changed.holder.is_none());
+                Event::HoldChanged { holder: changed.holder.map(|holder| Arc::new(holder.into())), reason }
+            }
+            Wire::Snapshot(_) | Wire::Synced(_) | Wire::Bookmark(_) | Wire::Restarted(_) => {
+                return Err(unreadable("event of a kind that the log has"));
+            }
+        };
+        Ok(Self {
+            revision,
+            previous: previous_revision,
+            name: name.parse().map_err(|_| unreadable("name"))?,
+            time: time.and_then(|time| time.try_into().ok()).ok_or_else(|| unreadable("time"))?,
+            event,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use super::{Holder, Revision};
+
+/// Why an engine refused. Each variant says what the caller can do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the token is not that of the current hold; stop using the keys")]
+    Fenced,
+    #[error("the token belongs to another user's process")]
+    NotPermitted,
+    #[error("the session is held by {}", .0.describe())]
+    Held(Arc<Holder>),
+    #[error("the session is at revision {current}, not the expected one")]
+    RevisionMismatch { current: Revision },
+    #[error("the request id was used for a request of another content")]
+    RequestIdReused,
+    #[error("{0}")]
+    Limit(String),
+    #[error("the session's file is in use by {0}; close it there and ask again")]
+    FileInUse(String),
+    #[error(
+        "the session's file {0}; `sessiond import --force NAME` takes what is in it, `sessiond mirror --force NAME` writes over it"
+    )]
+    ForeignFile(String),
+    #[error("{0}")]
+    Damaged(String),
+    #[error("the disk is full; nothing was changed")]
+    StorageFull,
+    #[error("the disk failed and the outcome is unknown; ask again with the same request id")]
+    StorageFailed,
+    #[error("the daemon is stopping")]
+    Closed,
+}

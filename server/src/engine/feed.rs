@@ -1,0 +1,221 @@
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use sessiond_proto::SessionName;
+use tokio::sync::Notify;
+
+use super::{Batch, Revision};
+
+/// How many commits are kept for watchers, so that one which is a little behind need not read the log. They are small:
+/// some 200 bytes each, unless sessions are saved whole.
+const RING_COMMITS: usize = 65_536;
+
+/// About how many commits a watcher takes at a time. One that stops reading keeps no more than these in memory.
+const TAKE_COMMITS: usize = 1_024;
+
+/// Recent commits, and who wants to know of them. A watcher that is slow costs a writer nothing: it finds its place here,
+/// or reads the log.
+#[derive(Debug, Default)]
+pub(crate) struct Feed(Arc<Mutex<Ring>>);
+
+/// Which sessions a watcher follows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    pub(crate) names: BTreeSet<SessionName>,
+    /// Names that begin with this. `Some("")`: all.
+    pub(crate) prefix: Option<String>,
+}
+
+/// A place among the commits of the selected sessions. Dropping it unsubscribes.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    subscriber: Arc<Subscriber>,
+    ring: Weak<Mutex<Ring>>,
+}
+
+/// What a subscription finds after a revision.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Nothing on the selected sessions, up to this revision.
+    None(Revision),
+    /// Batches with something, and the revision up to which they tell everything.
+    Batches(Vec<Arc<Batch>>, Revision),
+    /// Something, but longer ago than is kept here: ask the log for what came after this revision.
+    InLog(Revision),
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    batches: VecDeque<Arc<Batch>>,
+    commits: usize,
+    /// Everything after this revision is here.
+    floor: Revision,
+    head: Revision,
+    by_name: HashMap<SessionName, Vec<Arc<Subscriber>>>,
+    by_prefix: Vec<Arc<Subscriber>>,
+    subscribers: usize,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    selection: Selection,
+    /// First revision on a selected session that it has not taken. 0: none.
+    pending: std::sync::atomic::AtomicI64,
+    wake: Notify,
+}
+
+impl Feed {
+    /// A feed that begins after a revision.
+    pub(crate) fn after(head: Revision) -> Self {
+        Self(Arc::new(Mutex::new(Ring { floor: head, head, ..Ring::default() })))
+    }
+
+    /// Tells watchers of a durable batch.
+    pub(crate) fn publish(&self, batch: Arc<Batch>) {
+        let mut ring = lock(&self.0);
+        ring.head = batch.last();
+        ring.wake(&batch);
+        ring.commits += batch.commits().len();
+        ring.batches.push_back(batch);
+        while ring.commits > RING_COMMITS && ring.batches.len() > 1 {
+            if let Some(oldest) = ring.batches.pop_front() {
+                ring.commits -= oldest.commits().len();
+                ring.floor = oldest.last();
+            }
+        }
+    }
+
+    pub(crate) fn subscribe(&self, selection: Selection) -> Subscription {
+        let subscriber = Arc::new(Subscriber { selection, pending: 0.into(), wake: Notify::new() });
+        let mut ring = lock(&self.0);
+        ring.subscribers += 1;
+        if subscriber.selection.prefix.is_some() {
+            ring.by_prefix.push(Arc::clone(&subscriber));
+        } else {
+            for name in &subscriber.selection.names {
+                ring.by_name.entry(name.clone()).or_default().push(Arc::clone(&subscriber));
+            }
+        }
+        Subscription { subscriber, ring: Arc::downgrade(&self.0) }
+    }
+
+    /// How many subscriptions selected a session.
+    pub(crate) fn watchers(&self, name: &SessionName) -> usize {
+        let ring = lock(&self.0);
+        let by_prefix = ring.by_prefix.iter().filter(|subscriber| subscriber.selection.matches(name)).count();
+        by_prefix + ring.by_name.get(name).map_or(0, Vec::len)
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        lock(&self.0).subscribers
+    }
+}
+
+impl Subscription {
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.subscriber.selection
+    }
+
+    /// What there is after a revision. Taken as seen: the next call is to be made with the revision that this one told.
+    pub(crate) fn news(&self, after: Revision) -> News {
+        use std::sync::atomic::Ordering::Relaxed;
+        let Some(ring) = self.ring.upgrade() else { return News::None(after) };
+        let ring = lock(&ring);
+        let pending = self.subscriber.pending.load(Relaxed);
+        if pending == 0 || pending > ring.head {
+            return News::None(ring.head.max(after));
+        }
+        let from = after.max(pending - 1);
+        if from < ring.floor {
+            return News::InLog(from);
+        }
+        let start = ring.batches.partition_point(|batch| batch.last() <= from);
+        let mut room = TAKE_COMMITS;
+        let fits = |batch: &&Arc<Batch>| {
+            let fits = room > 0;
+            room = room.saturating_sub(batch.commits().len());
+            fits
+        };
+        let batches: Vec<_> = ring.batches.range(start..).take_while(fits).cloned().collect();
+        let through = batches.last().map_or(ring.head, |batch| batch.last()).max(after);
+        self.subscriber.pending.store(if through >= ring.head { 0 } else { through + 1 }, Relaxed);
+        News::Batches(batches, through)
+    }
+
+    /// Makes everything after a revision count as not seen, for a watcher that begins there.
+    pub(crate) fn rewind(&self, after: Revision) {
+        let Some(ring) = self.ring.upgrade() else { return };
+        let ring = lock(&ring);
+        let pending = if after < ring.head { after + 1 } else { 0 };
+        self.subscriber.pending.store(pending, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Waits until there may be something new. Cancel safe.
+    pub(crate) async fn changed(&self) {
+        self.subscriber.wake.notified().await;
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let Some(ring) = self.ring.upgrade() else { return };
+        let mut ring = lock(&ring);
+        ring.subscribers -= 1;
+        let others = |subscriber: &Arc<Subscriber>| !Arc::ptr_eq(subscriber, &self.subscriber);
+        ring.by_prefix.retain(others);
+        for name in &self.subscriber.selection.names {
+            if let Some(subscribers) = ring.by_name.get_mut(name) {
+                subscribers.retain(others);
+                if subscribers.is_empty() {
+                    ring.by_name.remove(name);
+                }
+            }
+        }
+    }
+}
+
+impl Selection {
+    pub(crate) fn matches(&self, name: &SessionName) -> bool {
+        self.prefix.as_ref().is_some_and(|prefix| name.as_str().starts_with(prefix))
+            || self.names.contains(name)
+    }
+}
+
+impl Ring {
+    /// Wakes whoever selected a session of the batch.
+    fn wake(&self, batch: &Batch) {
+        let mut last: Option<&SessionName> = None;
+        for commit in batch.commits() {
+            if last == Some(&commit.name) {
+                continue;
+            }
+            last = Some(&commit.name);
+            for subscriber in self.by_name.get(&commit.name).into_iter().flatten() {
+                subscriber.wake(commit.revision);
+            }
+            for subscriber in &self.by_prefix {
+                if subscriber.selection.matches(&commit.name) {
+                    subscriber.wake(commit.revision);
+                }
+            }
+        }
+    }
+}
+
+impl Subscriber {
+    fn wake(&self, revision: Revision) {
+        use std::sync::atomic::Ordering::Relaxed;
+        // The ring's lock orders this with `news`.
+        if self.pending.load(Relaxed) == 0 {
+            self.pending.store(revision, Relaxed);
+            self.wake.notify_one();
+        }
+    }
+}
+
+fn lock(ring: &Mutex<Ring>) -> std::sync::MutexGuard<'_, Ring> {
+    // Every change of the ring is complete before anything in it can panic.
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,248 @@
+use std::{sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use sessiond_proto::SessionName;
+use sessiond_session::{Clear, Session};
+use tokio::task::spawn_blocking;
+
+use super::{
+    Batch, Bearer, Engine, Error, Figures, Hold, Loaded, LogError, MirrorAction, Op, Outcome, Place,
+    Revision, SaveMode, Selection, Settled, Snapshot, Subscription, Write,
+    committer::{Committer, Observer},
+    journal::{Journal, Recovered},
+    sqlite::{Claim, Mirrors},
+    state::with_keys,
+};
+
+/// An engine in this process: a committer over a journal, and the sessions' own files where there are any.
+#[derive(Debug)]
+pub(crate) struct LocalEngine<J: Journal> {
+    committer: Arc<Committer<J>>,
+    mirrors: Option<Arc<Mirrors>>,
+}
+
+impl<J: Journal> LocalEngine<J> {
+    /// Begins with what a journal had.
+    pub(crate) fn start(
+        journal: J,
+        recovered: Recovered,
+        mirrors: Option<Arc<Mirrors>>,
+    ) -> std::io::Result<Self> {
+        let observer: Observer = match mirrors.clone() {
+            Some(mirrors) => Box::new(move |transaction| mirrors.note(transaction)),
+            None => Box::new(|_| {}),
+        };
+        let committer = Arc::new(Committer::start(journal, recovered, observer)?);
+        if let Some(mirrors) = &mirrors {
+            let (source, note) = (Arc::clone(&committer), Arc::clone(&committer));
+            mirrors.start(
+                Box::new(move |name| source.whole_session(name)),
+                Box::new(move |name, revision| {
+                    note.with_journal(|journal, _| journal.note_mirrored(name, revision))
+                }),
+            )?;
+        }
+        Ok(Self { committer, mirrors })
+    }
+
+    /// Makes sure that the session's own file is ours and locked, before it is held. A stock file that nobody has taken
+    /// in yet is taken in.
+    async fn claim(&self, name: &SessionName) -> Result<(), Error> {
+        let Some(mirrors) = &self.mirrors else { return Ok(()) };
+        let known = self.revision_of(name);
+        let claim = match mirrors.claimed(name) {
+            true => Claim::Ours,
+            false => blocking({
+                let (mirrors, name) = (Arc::clone(mirrors), name.clone());
+                move || mirrors.claim(&name, known)
+            })
+            .await
+            .inspect_err(|error| self.note_damage(name, error))?,
+        };
+        if let Claim::Unclaimed(session) = claim {
+            self.take_in(name, *session).await?;
+        }
+        self.committer.set_damage(name, None);
+        Ok(())
+    }
+
+    /// Takes a stock file in, if there is one by this name and nothing is known of it yet.
+    async fn take_in_unknown(&self, name: &SessionName) -> Result<(), Error> {
+        let Some(mirrors) = &self.mirrors else { return Ok(()) };
+        if self.committer.state().entry(name).is_some() || !mirrors.exists(name) {
+            return Ok(());
+        }
+        self.claim(name).await?;
+        mirrors.let_go(name);
+        Ok(())
+    }
+
+    async fn take_in(&self, name: &SessionName, session: Session) -> Result<Revision, Error> {
+        let op = Op::Save { session: Box::new(session), mode: SaveMode::Replace, clear: Clear::default() };
+        Ok(self.committer.commit(Write::own(name.clone(), op)).await?.revision)
+    }
+
+    fn revision_of(&self, name: &SessionName) -> Revision {
+        self.committer.state().entry(name).map_or(0, |entry| entry.revision)
+    }
+
+    fn note_damage(&self, name: &SessionName, error: &Error) {
+        if matches!(error, Error::ForeignFile(_) | Error::Damaged(_)) {
+            self.committer.set_damage(name, Some(&error.to_string()));
+        }
+    }
+
+    fn loaded(&self, name: &SessionName, bearer: Option<&Bearer>) -> Result<Loaded, Error> {
+        let entry = self.committer.state().entry(name).cloned().unwrap_or_default();
+        let holder = entry.holder().cloned();
+        let Some(bearer) = bearer else {
+            if let Some(damage) = entry.damage.filter(|_| entry.session.is_none()) {
+                return Err(Error::Damaged(damage.to_string()));
+            }
+            let session = entry.session.map(Arc::unwrap_or_clone);
+            return Ok(Loaded { session, revision: entry.revision, holder });
+        };
+        let hold = entry.held().filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
+        if hold.holder.uid != bearer.uid {
+            return Err(Error::NotPermitted);
+        }
+        let keys = entry.keys.clone().unwrap_or_default();
+        let session = entry.session.map(|session| with_keys(&session, &keys));
+        Ok(Loaded { session, revision: entry.revision, holder })
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Engine for LocalEngine<J> {
+    fn kind(&self) -> &'static str {
+        J::ENGINE
+    }
+
+    fn store_id(&self) -> String {
+        self.committer.store_id()
+    }
+
+    async fn load(&self, name: &SessionName, bearer: Option<&Bearer>) -> Result<Loaded, Error> {
+        self.take_in_unknown(name).await?;
+        self.loaded(name, bearer)
+    }
+
+    fn hold(&self, name: &SessionName) -> Option<Arc<Hold>> {
+        self.committer.state().entry(name).and_then(|entry| entry.hold.clone())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let state = self.committer.state();
+        Snapshot { revision: state.revision, sessions: state.sessions.clone(), time: SystemTime::now() }
+    }
+
+    async fn commit(&self, write: Write) -> Result<Outcome, Error> {
+        let (name, lets_go) = (write.name.clone(), write.letting_go().is_some());
+        let outcome = self.committer.commit(write).await;
+        if let Some(mirrors) = self.mirrors.as_ref().filter(|_| lets_go && outcome.is_ok()) {
+            mirrors.let_go(&name);
+        }
+        outcome
+    }
+
+    async fn grant(&self, write: Write) -> Result<Outcome, Error> {
+        let name = write.name.clone();
+        self.claim(&name).await?;
+        let outcome = self.committer.commit(write).await;
+        if let Some(mirrors) = self.mirrors.as_ref().filter(|_| outcome.is_err()) {
+            if self.committer.state().entry(&name).is_none_or(|entry| entry.held().is_none()) {
+                mirrors.let_go(&name);
+            }
+        }
+        outcome
+    }
+
+    fn line_up(&self, name: &SessionName) -> Place {
+        self.committer.lines().join(name)
+    }
+
+    fn waiting(&self, name: &SessionName) -> usize {
+        self.committer.lines().len(name)
+    }
+
+    fn subscribe(&self, selection: Selection) -> Subscription {
+        self.committer.feed().subscribe(selection)
+    }
+
+    fn watchers(&self, name: &SessionName) -> usize {
+        self.committer.feed().watchers(name)
+    }
+
+    async fn log(&self, after: Revision) -> Result<Vec<Arc<Batch>>, LogError> {
+        if after > self.committer.state().revision {
+            return Err(LogError::Unknown);
+        }
+        let committer = Arc::clone(&self.committer);
+        blocking(move || committer.with_journal(|journal, head| journal.log(after, head))).await
+    }
+
+    async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error> {
+        let Some(mirrors) = self.mirrors.clone() else {
+            return Err(Error::Limit("this engine keeps no files".into()));
+        };
+        if let Some(hold) = self.committer.state().entry(name).and_then(|entry| entry.held().cloned()) {
+            return Err(Error::Held(Arc::clone(&hold.holder)));
+        }
+        let taken = match action {
+            MirrorAction::Take => {
+                let (mirrors, name) = (Arc::clone(&mirrors), name.clone());
+                Some(blocking(move || mirrors.read_foreign(&name)).await?)
+            }
+            MirrorAction::Write | MirrorAction::Replace => None,
+        };
+        if let Some(session) = taken {
+            self.take_in(name, session).await?;
+        }
+        let committer = Arc::clone(&self.committer);
+        let name = name.clone();
+        blocking(move || {
+            let whole = committer.whole_session(&name)?;
+            let kept_as = mirrors.settle(&name, whole.as_ref(), action != MirrorAction::Write)?;
+            committer.set_damage(&name, None);
+            Ok(Settled { revision: whole.map_or(0, |(_, revision)| revision), kept_as })
+        })
+        .await
+    }
+
+    fn figures(&self) -> Figures {
+        let (commits, batches) = self.committer.counts();
+        let (commit_p50, commit_p99) = self.committer.times();
+        let (log_after, log_bytes) = self.committer.with_journal(|journal, _| journal.log_extent());
+        let state = self.committer.state();
+        Figures {
+            revision: state.revision,
+            log_after,
+            log_bytes,
+            sessions: state.sessions.len(),
+            held: state.held,
+            waiting: self.committer.lines().total(),
+            watchers: self.committer.feed().subscribers(),
+            commits,
+            batches,
+            commit_p50,
+            commit_p99,
+        }
+    }
+
+    async fn close(&self) {
+        let (committer, mirrors) = (Arc::clone(&self.committer), self.mirrors.clone());
+        blocking(move || {
+            // The mirrors read from the committer, and the journal notes how far they came.
+            if let Some(mirrors) = &mirrors {
+                mirrors.close();
+            }
+            committer.close();
+        })
+        .await;
+    }
+}
+
+/// Runs what blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.expect("blocking work does not panic, and is never cancelled")
+}

@@ -1,0 +1,179 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sessiond_proto::SessionName;
+
+/// How long a session has to be quiet before its file is written.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Which sessions' files are to be written, and when.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    now: VecDeque<SessionName>,
+    /// With the time at which to look again, earliest first.
+    idle: VecDeque<(Instant, SessionName)>,
+    sessions: HashMap<SessionName, Waiting>,
+    last: Option<Instant>,
+    closed: bool,
+}
+
+/// A session in the queue, once in each part at the most.
+#[derive(Debug, Default)]
+struct Waiting {
+    now: bool,
+    /// When it changed last, if it is to be written once it is quiet.
+    idle: Option<Instant>,
+}
+
+impl Due {
+    /// Has a session written as soon as it can be.
+    pub(super) fn now(&self, name: &SessionName) {
+        let mut queue = self.lock();
+        let waiting = queue.sessions.entry(name.clone()).or_default();
+        if !std::mem::replace(&mut waiting.now, true) {
+            queue.now.push_back(name.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Has a session written once it was quiet for a while. Each call begins the while anew.
+    pub(super) fn when_idle(&self, name: &SessionName) {
+        let now = Instant::now();
+        let mut queue = self.lock();
+        if let Some(Waiting { idle: Some(changed), .. }) = queue.sessions.get_mut(name) {
+            *changed = now;
+            return;
+        }
+        queue.sessions.entry(name.clone()).or_default().idle = Some(now);
+        let first = queue.idle.is_empty();
+        queue.idle.push_back((now + IDLE, name.clone()));
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The next session to be written, at the earliest `apart` after the one before. Blocks. `None`: it is closed.
+    pub(super) fn next(&self, apart: Duration) -> Option<SessionName> {
+        let mut queue = self.lock();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            let now = Instant::now();
+            let wait = match queue.last.map(|last| last + apart).filter(|at| *at > now) {
+                Some(at) => Some(at - now),
+                None => match queue.take(now) {
+                    Take::Session(name) => {
+                        queue.last = Some(now);
+                        return Some(name);
+                    }
+                    Take::Wait(wait) => wait,
+                },
+            };
+            queue = match wait {
+                Some(wait) => {
+                    self.changed.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Ends [`Due::next`].
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Everything that waits.
+    pub(super) fn take_all(&self) -> Vec<SessionName> {
+        let mut queue = self.lock();
+        queue.now.clear();
+        queue.idle.clear();
+        queue.sessions.drain().map(|(name, _)| name).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Every change of the queue is complete before anything in it can panic.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a queue has.
+enum Take {
+    Session(SessionName),
+    /// Nothing, for so long; `None`: until something is put in.
+    Wait(Option<Duration>),
+}
+
+impl Queue {
+    fn take(&mut self, now: Instant) -> Take {
+        if let Some(name) = self.now.pop_front() {
+            self.clear(&name, |waiting| waiting.now = false);
+            return Take::Session(name);
+        }
+        while let Some((at, _)) = self.idle.front() {
+            if *at > now {
+                return Take::Wait(Some(*at - now));
+            }
+            let Some((_, name)) = self.idle.pop_front() else { break };
+            let changed = self.sessions.get(&name).and_then(|waiting| waiting.idle);
+            match changed.map(|changed| changed + IDLE).filter(|quiet| *quiet > now) {
+                Some(quiet) => self.idle.push_back((quiet, name)),
+                None => {
+                    self.clear(&name, |waiting| waiting.idle = None);
+                    return Take::Session(name);
+                }
+            }
+        }
+        Take::Wait(None)
+    }
+
+    fn clear(&mut self, name: &SessionName, clear: impl FnOnce(&mut Waiting)) {
+        if let Some(waiting) = self.sessions.get_mut(name) {
+            clear(waiting);
+            if !waiting.now && waiting.idle.is_none() {
+                self.sessions.remove(name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Due, IDLE, Take};
+
+    #[test]
+    fn a_session_waits_once_however_often_it_changes() {
+        let due = Due::default();
+        let name = "a".parse().expect("valid");
+        due.now(&name);
+        due.now(&name);
+        assert_eq!(due.next(Duration::ZERO), Some(name));
+        assert!(due.take_all().is_empty());
+    }
+
+    #[test]
+    fn a_change_begins_the_quiet_time_anew() {
+        let due = Due::default();
+        let name = "a".parse().expect("valid");
+        due.when_idle(&name);
+        let mut queue = due.lock();
+        let later = Instant::now() + IDLE;
+        queue.sessions.get_mut(&name).expect("it waits").idle = Some(later);
+        assert!(matches!(queue.take(later), Take::Wait(Some(_))));
+        assert!(matches!(queue.take(later + IDLE), Take::Session(_)));
+        assert!(matches!(queue.take(later + IDLE), Take::Wait(None)));
+    }
+}

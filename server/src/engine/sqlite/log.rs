@@ -1,0 +1,155 @@
+//! The log's rows: one for each transaction.
+
+use std::sync::Arc;
+
+use prost::Message as _;
+use rusqlite::{Connection, params};
+use sessiond_proto::{SessionName, v1};
+
+use crate::engine::{Batch, Commit, Request, Revision, requests::Answered};
+
+/// Most bytes of entries read at a time, so that a writer waits little for a watcher that reads the log.
+const READ_BYTES: usize = 256 << 10;
+
+/// A row of the log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LogRowError {
+    #[error("the log's table cannot be read")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("a log row is not encoded as it should be")]
+    Decode(#[from] prost::DecodeError),
+    #[error("a log entry is damaged: {0}")]
+    Entry(String),
+}
+
+/// A transaction's commits as bytes.
+pub(super) fn encode(batch: &Batch) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(batch.commits().len() * 64);
+    for commit in batch.commits() {
+        let entry = v1::WatchResponse::from(commit.clone());
+        entry.encode_length_delimited(&mut bytes).expect("a vector takes any length");
+    }
+    bytes
+}
+
+fn decode(mut bytes: &[u8]) -> Result<Option<Batch>, LogRowError> {
+    let mut commits = Vec::new();
+    while !bytes.is_empty() {
+        let entry = v1::WatchResponse::decode_length_delimited(&mut bytes)?;
+        commits.push(Commit::try_from(entry).map_err(|error| LogRowError::Entry(error.to_string()))?);
+    }
+    Ok(Batch::new(commits))
+}
+
+/// A transaction's request ids as bytes: key, content and revision, 8 bytes each, little endian, then the session's name
+/// with its length in one byte before it. `None`: there are none.
+pub(super) fn encode_requests<'a>(
+    requests: impl IntoIterator<Item = &'a (SessionName, Answered)>,
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (name, Answered { request, revision }) in requests {
+        bytes.extend_from_slice(&request.key.to_le_bytes());
+        bytes.extend_from_slice(&request.content.to_le_bytes());
+        bytes.extend_from_slice(&revision.to_le_bytes());
+        bytes.push(u8::try_from(name.as_str().len()).expect("a name has at most 128 bytes"));
+        bytes.extend_from_slice(name.as_str().as_bytes());
+    }
+    if bytes.is_empty() { None } else { Some(bytes) }
+}
+
+/// The reverse of [`encode_requests`]. `None`: they are damaged.
+pub(super) fn decode_requests(mut bytes: &[u8]) -> Option<Vec<(SessionName, Answered)>> {
+    let mut requests = Vec::new();
+    while !bytes.is_empty() {
+        let (numbers, rest) = bytes.split_first_chunk::<24>()?;
+        let number = |at: usize| numbers[at..at + 8].try_into().map(u64::from_le_bytes).ok();
+        let (length, rest) = rest.split_first()?;
+        let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+        let name = std::str::from_utf8(name).ok()?.parse().ok()?;
+        let request = Request { key: number(0)?, content: number(8)? };
+        requests.push((name, Answered { request, revision: number(16)?.cast_signed() }));
+        bytes = rest;
+    }
+    Some(requests)
+}
+
+/// Bytes that a row counts for.
+pub(super) fn size(entries: Option<&[u8]>, requests: Option<&[u8]>) -> i64 {
+    let bytes = entries.map_or(0, <[u8]>::len) + requests.map_or(0, <[u8]>::len);
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Some of the transactions after a revision, up to `head`.
+pub(super) fn read(
+    connection: &Connection,
+    after: Revision,
+    head: Revision,
+) -> Result<Vec<Arc<Batch>>, LogRowError> {
+    let sql = "select entries from log where last > ? and last <= ? order by last limit 1024";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(params![after, head])?;
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let entries = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        batches.extend(decode(entries)?.map(Arc::new));
+        bytes += entries.len();
+        if bytes > READ_BYTES {
+            break;
+        }
+    }
+    Ok(batches)
+}
+
+/// Every transaction after a revision, one after the other.
+pub(super) fn replay(
+    connection: &Connection,
+    after: Revision,
+    mut each: impl FnMut(&Commit),
+) -> Result<(), LogRowError> {
+    let mut select = connection.prepare("select entries from log where last > ? order by last")?;
+    let mut rows = select.query([after])?;
+    while let Some(row) = rows.next()? {
+        let entries = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        if let Some(batch) = decode(entries)? {
+            batch.commits().iter().for_each(&mut each);
+        }
+    }
+    Ok(())
+}
+
+/// Every request that the log knows, oldest first.
+pub(super) fn replay_requests(
+    connection: &Connection,
+    mut each: impl FnMut(&SessionName, Answered),
+) -> Result<(), LogRowError> {
+    let mut select =
+        connection.prepare("select requests from log where requests is not null order by last")?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let requests = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let requests = decode_requests(requests).ok_or_else(|| LogRowError::Entry("request ids".into()))?;
+        requests.iter().for_each(|(name, answered)| each(name, *answered));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode_requests, encode_requests};
+    use crate::engine::{Request, requests::Answered};
+
+    #[test]
+    fn request_ids_survive_the_log() {
+        let answered = Answered { request: Request { key: u64::MAX, content: 2 }, revision: i64::MAX };
+        let requests =
+            vec![("a".parse().expect("valid"), answered), ("b.c".parse().expect("valid"), answered)];
+        let bytes = encode_requests(&requests).expect("there are some");
+        let decoded = decode_requests(&bytes).expect("they were just encoded");
+        let names: Vec<_> = decoded.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b.c"]);
+        assert!(
+            decoded.iter().all(|(_, a)| a.request == answered.request && a.revision == answered.revision)
+        );
+        assert!(decode_requests(&bytes[1..]).is_none());
+    }
+}

@@ -1,0 +1,363 @@
+//! Opening a store, and reading back what it had.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use prost::Message as _;
+use rusqlite::{Connection, OpenFlags};
+use sessiond_proto::{SessionName, v1};
+use sessiond_session::{Auth, AuthKey, Session};
+use tracing::{error, info, warn};
+
+use super::{
+    identity::Identity,
+    log::{self, LogRowError},
+    schema,
+    store::{FILE, Opened},
+    times,
+};
+use crate::engine::{
+    Hold, HoldStatus, Holder, Revision, TokenHash,
+    journal::Recovered,
+    requests::{Answered, Requests},
+    state::{Entry, Keys, State},
+};
+
+/// How far the revision jumps when a store's identity changes, so that what a copy and its original commit is never taken
+/// for each other.
+pub(super) const REVISION_JUMP: Revision = 1 << 32;
+
+/// Why a store cannot be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Made by a newer daemon.
+    #[error("{path} has format {format}, which this version does not know; start the version that made it", path = path.display())]
+    Newer { path: PathBuf, format: i64 },
+    /// It cannot be read.
+    #[error(
+        "{path} is damaged; restore the directory from a copy, or start once with --rebuild to make a new store from the session files",
+        path = path.display()
+    )]
+    Damaged { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    /// SQLite is too old to be trusted with a write-ahead log.
+    #[error("SQLite {0} can corrupt a write-ahead log; build with 3.51.3 or later")]
+    OldSqlite(&'static str),
+    /// Another program has it open.
+    #[error("{path} is in use by another program", path = path.display())]
+    InUse { path: PathBuf },
+    /// The directory.
+    #[error("{path} cannot be used", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Opens the store of a directory, makes it if there is none, and reads everything but the keys of sessions that nobody
+/// holds.
+pub(super) fn open(directory: &Path) -> Result<(Opened, Recovered), OpenError> {
+    if rusqlite::version_number() < schema::OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    let path = directory.join(FILE);
+    let damaged =
+        |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Damaged { path: path.clone(), source };
+    let connection = connect(&path)?;
+    if !schema::exists(&connection).map_err(|e| damaged(e.into()))? {
+        create(&connection, &path)?;
+    }
+    let format = schema::meta(&connection, "format").map_err(|e| damaged(e.into()))?.unwrap_or(0);
+    if format != schema::FORMAT {
+        return Err(OpenError::Newer { path, format });
+    }
+    let mut reading = Reading::new(connection);
+    reading.everything().map_err(|e| damaged(e.into()))?;
+    reading.check_identity(&path)?;
+    reading.held_keys().map_err(|e| damaged(e.into()))?;
+    reading.finish().map_err(|e| damaged(e.into()))
+}
+
+/// A session's keys.
+pub(super) fn keys(connection: &Connection, name: &SessionName) -> Result<Keys, LogRowError> {
+    let mut select = connection.prepare_cached("select dc, key from auth where name = ?")?;
+    let mut rows = select.query([name.as_str()])?;
+    let mut keys = Keys::new();
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let key = AuthKey::try_from(bytes).map_err(|e| LogRowError::Entry(e.to_string()))?;
+        keys.insert(row.get(0)?, key);
+    }
+    Ok(keys)
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Nobody else has a store open: the directory is locked. No shared memory is needed, and commits are faster.
+        connection.pragma_update(None, "locking_mode", "exclusive")?;
+        connection.pragma_update(None, "secure_delete", "on")?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        Ok(connection)
+    };
+    open().map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            OpenError::InUse { path: path.to_owned() }
+        }
+        Some(
+            rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::ReadOnly,
+        ) => OpenError::Io { path: path.to_owned(), source: io::Error::other(error) },
+        _ => OpenError::Damaged { path: path.to_owned(), source: error.into() },
+    })
+}
+
+fn create(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source: io::Error| OpenError::Io { path: path.to_owned(), source };
+    let identity = Identity::of(path).map_err(failed)?;
+    let store_id = uuid::Uuid::new_v4().to_string();
+    let make = || -> rusqlite::Result<()> {
+        let transaction = connection.unchecked_transaction()?;
+        schema::create(connection)?;
+        schema::set_meta(connection, "store_id", &store_id)?;
+        schema::set_meta(connection, "identity", identity.to_string())?;
+        transaction.commit()
+    };
+    make().map_err(|error| failed(io::Error::other(error)))
+}
+
+/// A store that is being read.
+struct Reading {
+    connection: Connection,
+    store_id: String,
+    state: State,
+    requests: Requests,
+    stored: Revision,
+    /// Sessions whose row is older than the log.
+    unstored: Vec<SessionName>,
+    /// Requests that changed nothing before the last stop.
+    deferred: Vec<(SessionName, Answered)>,
+    /// Revision in each session's mirror, as far as was noted.
+    mirrored: HashMap<SessionName, Revision>,
+}
+
+impl Reading {
+    fn new(connection: Connection) -> Self {
+        let store_id = String::new();
+        let (state, requests) = (State::default(), Requests::default());
+        Self {
+            connection,
+            store_id,
+            state,
+            requests,
+            stored: 0,
+            unstored: Vec::new(),
+            deferred: Vec::new(),
+            mirrored: HashMap::new(),
+        }
+    }
+
+    fn everything(&mut self) -> Result<(), LogRowError> {
+        self.store_id = schema::meta(&self.connection, "store_id")?.unwrap_or_default();
+        self.stored = schema::meta(&self.connection, "stored")?.unwrap_or(0);
+        self.sessions()?;
+        self.log()?;
+        let newest: Option<Revision> =
+            self.connection.query_row("select max(last) from log", (), |row| row.get(0))?;
+        let jumped: Option<Revision> = schema::meta(&self.connection, "revision")?;
+        self.state.revision = newest.max(jumped).unwrap_or(0);
+        self.holds()?;
+        let requests = &mut self.requests;
+        log::replay_requests(&self.connection, |name, answered| requests.remember(name, answered))?;
+        let deferred: Vec<u8> = schema::meta(&self.connection, "deferred")?.unwrap_or_default();
+        self.deferred =
+            log::decode_requests(&deferred).ok_or_else(|| LogRowError::Entry("request ids".into()))?;
+        self.deferred.iter().for_each(|(name, answered)| requests.remember(name, *answered));
+        Ok(())
+    }
+
+    fn sessions(&mut self) -> Result<(), LogRowError> {
+        let mut select =
+            self.connection.prepare("select name, revision, changed, image, mirrored from session")?;
+        let mut rows = select.query(())?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            let name: SessionName =
+                text.parse().map_err(|_| LogRowError::Entry(format!("session {text:?}")))?;
+            let image = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+            let mut entry =
+                Entry { revision: row.get(1)?, changed: times::from_nanos(row.get(2)?), ..Entry::default() };
+            match read_image(image) {
+                Ok(session) => entry.session = Some(Arc::new(session)),
+                Err(problem) => {
+                    error!(session = %name, problem, "a stored session cannot be read");
+                    entry.damage = Some(format!("the stored session {name} cannot be read: {problem}; `sessiond import --force {name}` takes what its file has").into());
+                }
+            }
+            self.mirrored.insert(name.clone(), row.get(4)?);
+            self.state.sessions.insert(name, entry);
+        }
+        Ok(())
+    }
+
+    /// What the log has and the rows have not.
+    fn log(&mut self) -> Result<(), LogRowError> {
+        let (state, unstored) = (&mut self.state, &mut self.unstored);
+        log::replay(&self.connection, self.stored, |commit| {
+            let stored = state.entry(&commit.name).map_or(0, |entry| entry.revision);
+            if commit.revision <= stored {
+                return;
+            }
+            state.apply(commit);
+            if commit.event.is_data() && unstored.last() != Some(&commit.name) {
+                unstored.push(commit.name.clone());
+            }
+        })?;
+        unstored.sort_unstable();
+        unstored.dedup();
+        Ok(())
+    }
+
+    fn holds(&mut self) -> Result<(), LogRowError> {
+        let sql =
+            "select name, fence, token, status, label, pid, uid, executable, since, host, start_time, boot_id
+                   from hold";
+        let mut select = self.connection.prepare(sql)?;
+        let mut rows = select.query(())?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            let name: SessionName =
+                text.parse().map_err(|_| LogRowError::Entry(format!("hold of {text:?}")))?;
+            self.state.set_hold(&name, read_hold(row)?);
+        }
+        Ok(())
+    }
+
+    /// A store that is not where it was is a copy: its holds are the original's.
+    fn check_identity(&mut self, path: &Path) -> Result<(), OpenError> {
+        let failed = |source: io::Error| OpenError::Io { path: path.to_owned(), source };
+        let here = Identity::of(path).map_err(failed)?.to_string();
+        let stored: Option<String> = schema::meta(&self.connection, "identity")
+            .map_err(|error| OpenError::Damaged { path: path.to_owned(), source: error.into() })?;
+        if stored.as_ref() == Some(&here) {
+            return Ok(());
+        }
+        let old_id = std::mem::replace(&mut self.store_id, uuid::Uuid::new_v4().to_string());
+        warn!(
+            old_id,
+            store_id = self.store_id,
+            "this directory is a copy or was restored: it gets an identity of its own, and its holds are dropped"
+        );
+        self.state.revision += REVISION_JUMP;
+        let names: Vec<_> = self.state.sessions.keys().cloned().collect();
+        for name in names {
+            self.state.drop_hold(&name);
+        }
+        self.adopt(&here, &old_id).map_err(|error| failed(io::Error::other(error)))
+    }
+
+    fn adopt(&self, identity: &str, old_id: &str) -> rusqlite::Result<()> {
+        let earlier: String = schema::meta(&self.connection, "earlier_ids")?.unwrap_or_default();
+        let transaction = self.connection.unchecked_transaction()?;
+        schema::set_meta(&self.connection, "identity", identity)?;
+        schema::set_meta(&self.connection, "store_id", &self.store_id)?;
+        schema::set_meta(&self.connection, "earlier_ids", format!("{old_id} {earlier}").trim())?;
+        schema::set_meta(&self.connection, "revision", self.state.revision)?;
+        // Nobody can resume after a revision of the original: the log begins anew.
+        schema::set_meta(&self.connection, "log_floor", self.state.revision)?;
+        self.connection.execute("delete from hold", ())?;
+        transaction.commit()
+    }
+
+    fn held_keys(&mut self) -> Result<(), LogRowError> {
+        let held = self.state.sessions.iter().filter(|(_, entry)| entry.held().is_some());
+        let names: Vec<_> = held.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let keys = Arc::new(keys(&self.connection, &name)?);
+            self.state.set_keys(&name, &keys);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Opened, Recovered), LogRowError> {
+        let Self { connection, store_id, state, requests, stored, unstored, deferred, mirrored } = self;
+        let unmirrored =
+            state.sessions.iter().filter(|(name, entry)| mirrored.get(*name) != Some(&entry.revision));
+        let unmirrored = unmirrored.map(|(name, _)| name.clone()).collect();
+        let log_floor = log_floor(&connection)?;
+        let log_offset = log_offset(&connection)?;
+        let unstored: Vec<_> = unstored.into_iter().map(|name| (stored + 1, name)).collect();
+        info!(
+            store_id,
+            revision = state.revision,
+            sessions = state.sessions.len(),
+            held = state.held,
+            replayed = unstored.len(),
+            "the store is open"
+        );
+        let store_ids = [store_id.clone()].into_iter().chain(earlier_ids(&connection)?).collect();
+        let opened =
+            Opened { connection, store_id, store_ids, log_offset, log_floor, unstored, deferred, unmirrored };
+        Ok((opened, Recovered { state, requests }))
+    }
+}
+
+fn read_image(image: &[u8]) -> Result<Session, String> {
+    let image = v1::Session::decode(image).map_err(|error| error.to_string())?;
+    let session = Session::try_from(image).map_err(|error| error.to_string())?;
+    debug_assert!(session.dcs.iter().all(|dc| !matches!(dc.auth, Auth::Key(_))), "an image has no key");
+    Ok(session)
+}
+
+fn read_hold(row: &rusqlite::Row<'_>) -> Result<Hold, LogRowError> {
+    let holder = Holder {
+        label: row.get(4)?,
+        pid: row.get(5)?,
+        uid: row.get(6)?,
+        executable: row.get(7)?,
+        since: times::from_nanos(row.get(8)?),
+        host: row.get(9)?,
+        start_time: row.get::<_, i64>(10)?.cast_unsigned(),
+        boot_id: row.get(11)?,
+    };
+    let status = match row.get::<_, i64>(3)? {
+        0 => HoldStatus::Held,
+        1 => HoldStatus::Released,
+        2 => HoldStatus::Ended,
+        _ => HoldStatus::Over,
+    };
+    Ok(Hold {
+        fence: row.get(1)?,
+        token: TokenHash::from_bytes(row.get(2)?),
+        holder: Arc::new(holder),
+        status,
+    })
+}
+
+/// The log is whole after this revision: that before its first row's first commit.
+fn log_floor(connection: &Connection) -> rusqlite::Result<Revision> {
+    use rusqlite::OptionalExtension as _;
+    let sql = "select first - 1 from log order by last limit 1";
+    let first: Option<Revision> = connection.query_row(sql, (), |row| row.get(0)).optional()?;
+    let floor: Revision = schema::meta(connection, "log_floor")?.unwrap_or(0);
+    Ok(first.unwrap_or(0).max(floor))
+}
+
+/// Identities that the store had before it was copied.
+fn earlier_ids(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let ids: Option<String> = schema::meta(connection, "earlier_ids")?;
+    Ok(ids.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+}
+
+fn log_offset(connection: &Connection) -> rusqlite::Result<i64> {
+    use rusqlite::OptionalExtension as _;
+    let sql =
+        "select offset + length(entries) + ifnull(length(requests), 0) from log order by last desc limit 1";
+    Ok(connection.query_row(sql, (), |row| row.get(0)).optional()?.unwrap_or(0))
+}

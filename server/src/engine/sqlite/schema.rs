@@ -1,0 +1,84 @@
+//! The store's tables.
+
+use rusqlite::{Connection, Result};
+
+/// Version of the tables, in `meta`.
+pub(super) const FORMAT: i64 = 1;
+
+/// Oldest SQLite that may write a WAL: earlier ones can corrupt it on a reset (<https://sqlite.org/releaselog/3_51_3.html>).
+pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// `session` is written lazily: what came after `meta.stored` is in the log. `auth` and `hold` are always up to date.
+/// The log has a row for each transaction, and no key in it.
+const TABLES: &str = "
+    create table meta (
+        key text primary key,
+        value any not null
+    ) strict, without rowid;
+    create table session (
+        id integer primary key,
+        name text not null unique,
+        revision integer not null,
+        changed integer not null,   -- Unix nanoseconds
+        image blob not null,        -- sessiond.v1.Session, without keys
+        mirrored integer not null default 0
+    ) strict;
+    create table auth (
+        name text not null,
+        dc integer not null,
+        key blob not null,
+        key_version integer not null,   -- 0: not sealed
+        key_revision integer not null,  -- of the commit that set it
+        primary key (name, dc)
+    ) strict, without rowid;
+    create table hold (
+        name text primary key,
+        fence integer not null,
+        token blob not null,        -- SHA-256
+        status integer not null,    -- 0 held, 1 released, 2 ended, 3 over
+        label text not null,
+        pid integer not null,
+        uid integer not null,
+        executable text not null,
+        since integer not null,     -- Unix nanoseconds
+        host text not null,
+        start_time integer not null,
+        boot_id text not null
+    ) strict, without rowid;
+    create table log (
+        last integer primary key,   -- revision of the last commit of the transaction
+        first integer not null,
+        time integer not null,      -- Unix nanoseconds
+        offset integer not null,    -- bytes of all rows before
+        requests blob,
+        entries blob not null       -- sessiond.v1.WatchResponse, each with its length before it
+    ) strict;
+";
+
+/// Makes the tables in an empty database.
+pub(super) fn create(connection: &Connection) -> Result<()> {
+    connection.execute_batch(TABLES)?;
+    set_meta(connection, "format", FORMAT)
+}
+
+/// Whether the tables are there.
+pub(super) fn exists(connection: &Connection) -> Result<bool> {
+    let sql = "select count(*) from sqlite_schema where name = 'meta'";
+    connection.query_row(sql, (), |row| row.get::<_, i64>(0)).map(|count| count > 0)
+}
+
+/// A value in `meta`.
+pub(super) fn meta<T: rusqlite::types::FromSql>(connection: &Connection, key: &str) -> Result<Option<T>> {
+    use rusqlite::OptionalExtension as _;
+    connection
+        .prepare_cached("select value from meta where key = ?")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+/// Sets a value in `meta`.
+pub(super) fn set_meta<T: rusqlite::ToSql>(connection: &Connection, key: &str, value: T) -> Result<()> {
+    let sql = "insert into meta values (?, ?) on conflict do update set value = excluded.value";
+    connection.prepare_cached(sql)?.execute(rusqlite::params![key, value])?;
+    Ok(())
+}

@@ -1,0 +1,479 @@
+use std::{
+    collections::{HashSet, VecDeque},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use prost::Message as _;
+use rusqlite::{Connection, ErrorCode, params};
+use sessiond_proto::{SessionName, v1};
+use sessiond_session::AuthKey;
+use tracing::{error, info, warn};
+
+use super::{log, recovery, schema, times};
+use crate::engine::{
+    Batch, Error, Hold, HoldStatus, LogError, Revision,
+    journal::{Journal, Recovered, Transaction, WriteError},
+    requests::Answered,
+    state::{Entry, Keys, State},
+};
+
+/// File name of the store in the daemon's directory.
+pub(super) const FILE: &str = "sessiond.db";
+
+/// Space kept back for writes that let go of holds on a full disk.
+const RESERVE_FILE: &str = "sessiond.reserve";
+const RESERVE_BYTES: usize = 1 << 20;
+
+/// How many commits the stored sessions may be behind the log before each transaction stores some. Recovery replays at
+/// most about twice as many.
+const STORE_BEHIND: i64 = 40_000;
+
+/// Fewest sessions stored at a time.
+const STORE_SESSIONS: usize = 16;
+
+/// How long and how large the log is kept.
+const LOG_TIME: Duration = Duration::from_secs(3_600);
+const LOG_BYTES: i64 = 256 << 20;
+
+/// Most rows and bytes trimmed at a time.
+const TRIM_ROWS: usize = 128;
+const TRIM_BYTES: i64 = 2 << 20;
+
+/// Size to which the WAL is grown at the start, in bytes: one that is overwritten takes a commit faster than one that
+/// grows.
+const WAL_BYTES: i64 = 4 << 20;
+
+/// What a transaction is taken to add to the WAL beside its entries: the pages around them.
+const WAL_PER_TRANSACTION: i64 = 2 * 4_096;
+
+/// A transaction trims the log each time this many were made, or this many bytes of entries.
+const UPKEEP_EVERY: u32 = 64;
+const UPKEEP_BYTES: i64 = 1 << 20;
+
+/// The store: one SQLite database, this connection its only user.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Connection,
+    directory: PathBuf,
+    store_id: String,
+    /// Bytes of all log rows ever.
+    log_offset: i64,
+    /// The log is whole after this revision.
+    log_floor: Revision,
+    head: Revision,
+    /// Sessions that the log has and their row has not, with the first revision that their row lacks, oldest first.
+    unstored: VecDeque<(Revision, SessionName)>,
+    unstored_names: HashSet<SessionName>,
+    /// Requests that changed nothing, for the next transaction.
+    deferred: Vec<(SessionName, Answered)>,
+    /// Mirrors written since, with the revision in them.
+    mirrored: Vec<(SessionName, Revision)>,
+    since_upkeep: u32,
+    bytes_since_upkeep: i64,
+    wal_bytes: i64,
+    reserve: Reserve,
+}
+
+/// Space kept back on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reserve {
+    Kept,
+    Spent(Instant),
+}
+
+/// What recovery knows of a store.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) store_id: String,
+    /// Its identity, and those that it had before it was copied.
+    pub(super) store_ids: Vec<String>,
+    pub(super) log_offset: i64,
+    pub(super) log_floor: Revision,
+    pub(super) unstored: Vec<(Revision, SessionName)>,
+    /// Requests that changed nothing before the last stop.
+    pub(super) deferred: Vec<(SessionName, Answered)>,
+    /// Sessions whose mirror may be older than they are.
+    pub(super) unmirrored: Vec<SessionName>,
+}
+
+impl Store {
+    /// Takes over a store that was opened and read.
+    pub(super) fn new(directory: &Path, opened: Opened, head: Revision) -> Self {
+        let Opened {
+            connection,
+            store_id,
+            store_ids: _,
+            log_offset,
+            log_floor,
+            unstored,
+            deferred,
+            unmirrored: _,
+        } = opened;
+        let unstored_names = unstored.iter().map(|(_, name)| name.clone()).collect();
+        let mut store = Self {
+            connection,
+            directory: directory.to_owned(),
+            store_id,
+            log_offset,
+            log_floor,
+            head,
+            unstored: unstored.into(),
+            unstored_names,
+            deferred,
+            mirrored: Vec::new(),
+            since_upkeep: 0,
+            bytes_since_upkeep: 0,
+            wal_bytes: 0,
+            reserve: Reserve::Spent(Instant::now()),
+        };
+        store.restore_reserve();
+        if let Err(error) = store.grow_wal() {
+            warn!(%error, "the write-ahead log could not be grown in advance: commits will be slower at first");
+        }
+        store
+    }
+
+    fn transact(&mut self, transaction: &Transaction, state: &State) -> rusqlite::Result<()> {
+        let entries = transaction.batch.as_deref().map(log::encode);
+        let requests = log::encode_requests(self.deferred.iter().chain(&transaction.requests));
+        let alone = transaction.holds.is_empty() && transaction.keys.is_empty();
+        let storing = self.to_store();
+        let upkeep = self.since_upkeep >= UPKEEP_EVERY || self.bytes_since_upkeep >= UPKEEP_BYTES;
+        if alone && storing == 0 && !upkeep {
+            self.append(transaction, entries.as_deref(), requests.as_deref())?;
+        } else {
+            let sql = self.connection.unchecked_transaction()?;
+            self.append(transaction, entries.as_deref(), requests.as_deref())?;
+            self.put_holds(&transaction.holds)?;
+            self.put_keys(transaction)?;
+            self.store_sessions(state, storing)?;
+            let trimmed = if upkeep { self.trim()? } else { None };
+            sql.commit()?;
+            self.stored(storing);
+            self.log_floor = trimmed.unwrap_or(self.log_floor);
+        }
+        let bytes = log::size(entries.as_deref(), requests.as_deref());
+        let since = if upkeep { (0, 0) } else { (self.since_upkeep + 1, self.bytes_since_upkeep + bytes) };
+        (self.since_upkeep, self.bytes_since_upkeep) = since;
+        self.wal_bytes += bytes + WAL_PER_TRANSACTION;
+        self.deferred.clear();
+        self.note_unstored(transaction.batch.as_deref());
+        self.log_offset += bytes;
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        transaction: &Transaction,
+        entries: Option<&[u8]>,
+        requests: Option<&[u8]>,
+    ) -> rusqlite::Result<()> {
+        let (Some(batch), Some(entries)) = (&transaction.batch, entries) else { return Ok(()) };
+        let time = times::to_nanos(batch.commits()[0].time);
+        let sql = "insert into log (last, first, time, offset, requests, entries) values (?, ?, ?, ?, ?, ?)";
+        let row = params![batch.last(), batch.first(), time, self.log_offset, requests, entries];
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(())
+    }
+
+    fn put_holds(&self, holds: &[(SessionName, Hold)]) -> rusqlite::Result<()> {
+        let sql = "insert or replace into hold values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        for (name, hold) in holds {
+            let holder = &hold.holder;
+            let status = status_code(hold.status);
+            self.connection.prepare_cached(sql)?.execute(params![
+                name.as_str(),
+                hold.fence,
+                hold.token.as_bytes(),
+                status,
+                holder.label,
+                holder.pid,
+                holder.uid,
+                holder.executable,
+                times::to_nanos(holder.since),
+                holder.host,
+                holder.start_time.cast_signed(),
+                holder.boot_id,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Keys are written at once: the log has none. A session without keys and without data is gone.
+    fn put_keys(&self, transaction: &Transaction) -> rusqlite::Result<()> {
+        for (name, revision, keys) in &transaction.keys {
+            let mut old = self.connection.prepare_cached("select dc, key from auth where name = ?")?;
+            let old =
+                old.query_map([name.as_str()], |row| Ok((row.get::<_, i32>(0)?, row.get::<_, Vec<u8>>(1)?)));
+            let old: Keys =
+                old?.filter_map(|row| Some((row.as_ref().ok()?.0, key_of(row.ok()?.1)?))).collect();
+            let mut delete = self.connection.prepare_cached("delete from auth where name = ? and dc = ?")?;
+            for dc in old.keys().filter(|dc| !keys.contains_key(dc)) {
+                delete.execute(params![name.as_str(), dc])?;
+            }
+            let mut insert =
+                self.connection.prepare_cached("insert or replace into auth values (?, ?, ?, 0, ?)")?;
+            for (dc, key) in keys.iter().filter(|(dc, key)| old.get(dc) != Some(key)) {
+                insert.execute(params![name.as_str(), dc, key.expose(), revision])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many sessions the next transaction has to store.
+    fn to_store(&self) -> usize {
+        match self.unstored.front() {
+            Some((first, _)) if self.head - first > STORE_BEHIND => {
+                // More than become unstored at a time, so that the log's tail stays bounded.
+                (self.unstored.len() / 64).max(STORE_SESSIONS).min(self.unstored.len())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Stores the sessions that have waited longest, as they are now.
+    fn store_sessions(&self, state: &State, count: usize) -> rusqlite::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        for (_, name) in self.unstored.iter().take(count) {
+            match state.entry(name) {
+                Some(entry) if entry.session.is_some() => self.store_session(name, entry)?,
+                _ => {
+                    let sql = "delete from session where name = ?";
+                    self.connection.prepare_cached(sql)?.execute([name.as_str()])?;
+                }
+            }
+        }
+        let through = self.unstored.get(count).map_or(self.head, |(first, _)| first - 1);
+        schema::set_meta(&self.connection, "stored", through)
+    }
+
+    fn store_session(&self, name: &SessionName, entry: &Entry) -> rusqlite::Result<()> {
+        let Some(session) = &entry.session else { return Ok(()) };
+        let image = v1::Session::from((**session).clone()).encode_to_vec();
+        let sql = "insert into session (name, revision, changed, image) values (?, ?, ?, ?) on conflict (name) do update
+                   set revision = excluded.revision, changed = excluded.changed, image = excluded.image";
+        let row = params![name.as_str(), entry.revision, times::to_nanos(entry.changed), image];
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(())
+    }
+
+    fn stored(&mut self, count: usize) {
+        for (_, name) in self.unstored.drain(..count) {
+            self.unstored_names.remove(&name);
+        }
+    }
+
+    fn note_unstored(&mut self, batch: Option<&Batch>) {
+        let Some(batch) = batch else { return };
+        for commit in batch.commits() {
+            if commit.event.is_data() && !self.unstored_names.contains(&commit.name) {
+                self.unstored_names.insert(commit.name.clone());
+                self.unstored.push_back((commit.revision, commit.name.clone()));
+            }
+        }
+        self.head = batch.last();
+    }
+
+    /// Deletes some of the oldest rows that are past their time and already stored. The newest row always stays: it
+    /// tells the revision. Tells through which revision the log is gone.
+    fn trim(&self) -> rusqlite::Result<Option<Revision>> {
+        let stored = self.unstored.front().map_or(self.head, |(first, _)| first - 1);
+        let horizon = times::to_nanos(SystemTime::now() - LOG_TIME);
+        let newest_to_go = self.log_offset - LOG_BYTES;
+        let sql = "select last, offset from log where last <= ?1 and last < ?2 and (time < ?3 or offset < ?4)
+                   order by last limit ?5";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let limit = TRIM_ROWS.cast_signed();
+        let mut rows = select.query(params![stored, self.head, horizon, newest_to_go, limit])?;
+        let (mut through, mut from) = (None, None);
+        while let Some(row) = rows.next()? {
+            let (last, offset): (Revision, i64) = (row.get(0)?, row.get(1)?);
+            if offset - *from.get_or_insert(offset) > TRIM_BYTES {
+                break;
+            }
+            through = Some(last);
+        }
+        drop(rows);
+        let Some(through) = through else { return Ok(None) };
+        // The log has no secret in it: its pages need not be overwritten with zeros.
+        self.connection.pragma_update(None, "secure_delete", "fast")?;
+        let deleted = self.connection.prepare_cached("delete from log where last <= ?")?.execute([through]);
+        self.connection.pragma_update(None, "secure_delete", "on")?;
+        deleted.map(|_| Some(through))
+    }
+
+    /// Moves what the WAL has into the database, so that the WAL is written from its beginning again. On the writer's own
+    /// connection: another one would never find it idle.
+    fn checkpoint(&mut self) {
+        self.wal_bytes = 0;
+        let checkpoint = || -> rusqlite::Result<()> {
+            let sql = "pragma wal_checkpoint(passive)";
+            self.connection.prepare_cached(sql)?.query_row((), |_| Ok(()))
+        };
+        if let Err(error) = checkpoint() {
+            warn!(%error, "the write-ahead log could not be checkpointed");
+        }
+    }
+
+    /// Grows the WAL once, so that it is overwritten from then on.
+    fn grow_wal(&mut self) -> rusqlite::Result<()> {
+        let room = vec![0_u8; usize::try_from(WAL_BYTES).expect("it is not negative")];
+        schema::set_meta(&self.connection, "room", room)?;
+        self.connection.execute("delete from meta where key = 'room'", ())?;
+        self.checkpoint();
+        Ok(())
+    }
+
+    /// Closes the database. What is asked of the store after this finds nothing.
+    fn disconnect(&mut self) -> rusqlite::Result<()> {
+        let nothing = Connection::open_in_memory()?;
+        std::mem::replace(&mut self.connection, nothing).close().map_err(|(_, error)| error)
+    }
+
+    fn restore_reserve(&mut self) {
+        let path = self.directory.join(RESERVE_FILE);
+        let whole = |metadata: fs::Metadata| metadata.len() == RESERVE_BYTES as u64;
+        if fs::metadata(&path).is_ok_and(whole) || fs::write(&path, vec![0; RESERVE_BYTES]).is_ok() {
+            self.reserve = Reserve::Kept;
+        } else {
+            // What was written of it takes the space that is wanted.
+            let _ = fs::remove_file(&path);
+            self.reserve = Reserve::Spent(Instant::now());
+        }
+    }
+}
+
+impl Journal for Store {
+    const ENGINE: &'static str = "sqlite";
+
+    fn store_id(&self) -> &str {
+        &self.store_id
+    }
+
+    fn write(&mut self, transaction: &Transaction, state: &State) -> Result<(), WriteError> {
+        let written = self.transact(transaction, state);
+        // A transaction that failed half-way is rolled back when its guard is dropped, which is before this.
+        let written = written.map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => WriteError::Full,
+            _ => WriteError::Unknown(error.into()),
+        });
+        if written.is_ok() && self.wal_bytes >= WAL_BYTES {
+            self.checkpoint();
+        }
+        written
+    }
+
+    fn defer(&mut self, requests: Vec<(SessionName, Answered)>) {
+        self.deferred.extend(requests);
+    }
+
+    fn spend_reserve(&mut self) {
+        self.reserve = Reserve::Spent(Instant::now());
+        if let Err(error) = fs::remove_file(self.directory.join(RESERVE_FILE)) {
+            info!(%error, "there is no reserve left to make room with");
+        }
+        self.checkpoint();
+    }
+
+    fn keys(&mut self, name: &SessionName) -> Result<Keys, Error> {
+        recovery::keys(&self.connection, name).map_err(|error| {
+            error!(%error, session = %name, "the keys cannot be read");
+            Error::Damaged(format!(
+                "the keys of {name} cannot be read; restore the daemon's directory from a copy"
+            ))
+        })
+    }
+
+    fn log(&mut self, after: Revision, head: Revision) -> Result<Vec<Arc<Batch>>, LogError> {
+        if after < self.log_floor {
+            return Err(LogError::Trimmed);
+        }
+        log::read(&self.connection, after, head).map_err(|error| {
+            error!(%error, "the log cannot be read");
+            LogError::Trimmed
+        })
+    }
+
+    fn reopen(&mut self) -> Result<Recovered, Error> {
+        // Two connections in exclusive mode would wait for each other: this one goes first.
+        self.disconnect().map_err(|_| Error::StorageFailed)?;
+        let (opened, recovered) = recovery::open(&self.directory).map_err(|error| {
+            error!(error = %format!("{error:#?}"), "the store cannot be opened again");
+            Error::StorageFailed
+        })?;
+        *self = Self::new(&self.directory, opened, recovered.state.revision);
+        Ok(recovered)
+    }
+
+    fn note_mirrored(&mut self, name: &SessionName, revision: Revision) {
+        self.mirrored.push((name.clone(), revision));
+    }
+
+    fn tidy(&mut self, state: &State) -> Revision {
+        if matches!(self.reserve, Reserve::Spent(_)) {
+            self.restore_reserve();
+        }
+        let tidied = (|| -> rusqlite::Result<()> {
+            let count = self.unstored.len().min(STORE_SESSIONS * 4);
+            let sql = self.connection.unchecked_transaction()?;
+            self.store_sessions(state, count)?;
+            let trimmed = self.trim()?;
+            for (name, revision) in &self.mirrored {
+                let sql = "update session set mirrored = ? where name = ?";
+                self.connection.prepare_cached(sql)?.execute(params![revision, name.as_str()])?;
+            }
+            sql.commit()?;
+            self.mirrored.clear();
+            self.stored(count);
+            self.log_floor = trimmed.unwrap_or(self.log_floor);
+            Ok(())
+        })();
+        if let Err(error) = tidied {
+            warn!(%error, "sessions could not be stored beside the log; they stay in the log");
+        }
+        self.log_floor
+    }
+
+    fn log_extent(&self) -> (Revision, u64) {
+        let first = self.connection.prepare_cached("select offset from log order by last limit 1");
+        let first = first.and_then(|mut first| first.query_row((), |row| row.get::<_, i64>(0)));
+        let bytes = first.map_or(0, |first| self.log_offset - first);
+        (self.log_floor, u64::try_from(bytes).unwrap_or(0))
+    }
+
+    fn close(&mut self, state: &State) {
+        while !self.unstored.is_empty() || !self.mirrored.is_empty() {
+            let before = (self.unstored.len(), self.mirrored.len());
+            self.tidy(state);
+            if before == (self.unstored.len(), self.mirrored.len()) {
+                break;
+            }
+        }
+        let deferred = log::encode_requests(&self.deferred).unwrap_or_default();
+        if let Err(error) = schema::set_meta(&self.connection, "deferred", deferred) {
+            warn!(%error, "the latest request ids could not be stored");
+        }
+        self.checkpoint();
+        if let Err(error) = self.disconnect() {
+            warn!(%error, "the store could not be closed; the process's end closes it");
+        }
+    }
+}
+
+pub(super) fn status_code(status: HoldStatus) -> i64 {
+    match status {
+        HoldStatus::Held => 0,
+        HoldStatus::Released => 1,
+        HoldStatus::Ended => 2,
+        HoldStatus::Over => 3,
+    }
+}
+
+fn key_of(bytes: Vec<u8>) -> Option<AuthKey> {
+    AuthKey::try_from(bytes.as_slice()).ok()
+}

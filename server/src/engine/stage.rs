@@ -1,0 +1,385 @@
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use sessiond_proto::SessionName;
+use sessiond_session::{Clear, MAX_CHANNELS, MAX_DCS, Session, StateChange, UpdateState};
+
+use super::{
+    Batch, Bearer, Commit, Error, Event, Hold, HoldStatus, Holder, LostReason, Op, Outcome, Request,
+    Revision, SaveMode, TokenHash, Write,
+    journal::{Journal, Transaction},
+    requests::{Answered, Requests},
+    state::{Entry, Keys, State, keys_of, with_keys},
+};
+
+/// Checks the writes of one batch, each against what the ones before it in the batch will have done, and gathers what is
+/// to be made durable. Nothing outside changes.
+pub(crate) struct Stage<'a, J> {
+    state: &'a State,
+    requests: &'a Requests,
+    journal: &'a mut J,
+    now: SystemTime,
+    revision: Revision,
+    drafts: HashMap<SessionName, Draft>,
+    commits: Vec<Commit>,
+    transaction: Transaction,
+}
+
+/// A session as it will be after the writes so far: the durable one, and what moved since. Channels are not copied.
+struct Draft {
+    revision: Revision,
+    session: Option<Arc<Session>>,
+    /// What was set since `session`.
+    moved: Moved,
+    keys: Option<Arc<Keys>>,
+    hold: Option<Arc<Hold>>,
+    answered: Vec<Answered>,
+}
+
+/// Counters and channels that a batch has set.
+#[derive(Default)]
+struct Moved {
+    pts: Option<i32>,
+    qts: Option<i32>,
+    date: Option<i64>,
+    seq: Option<i32>,
+    /// By id: the new pts, or that it is forgotten.
+    channels: HashMap<i64, Option<i32>>,
+    any: bool,
+}
+
+impl<'a, J: Journal> Stage<'a, J> {
+    pub(crate) fn new(state: &'a State, requests: &'a Requests, journal: &'a mut J) -> Self {
+        Self {
+            state,
+            requests,
+            journal,
+            now: SystemTime::now(),
+            revision: state.revision,
+            drafts: HashMap::new(),
+            commits: Vec::new(),
+            transaction: Transaction::default(),
+        }
+    }
+
+    /// What the batch comes to.
+    pub(crate) fn finish(mut self) -> Transaction {
+        self.transaction.batch = Batch::new(self.commits).map(Arc::new);
+        self.transaction
+    }
+
+    /// Checks one write. One that is refused costs only itself.
+    pub(crate) fn write(&mut self, write: Write) -> Result<Outcome, Error> {
+        let Write { name, bearer, op, request, expected } = write;
+        self.draft(&name);
+        if let Some(request) = request
+            && let Some(revision) = self.answer(&name, request)?
+        {
+            return Ok(Outcome { revision, applied: 0, refused: None });
+        }
+        self.check_fence(&name, bearer.as_ref(), &op)?;
+        let draft = self.draft(&name);
+        if let Some(expected) = expected
+            && draft.revision != expected
+        {
+            return Err(Error::RevisionMismatch { current: draft.revision });
+        }
+        let outcome = match op {
+            Op::Save { session, mode, clear } => self.save(&name, *session, mode, &clear),
+            Op::Advance(changes) => self.advance(&name, changes),
+            Op::Delete => Ok(self.delete(&name)),
+            Op::Grant { holder, token } => self.grant(&name, holder, token),
+            Op::Resume { holder } => Ok(self.resume(&name, holder)),
+            Op::Release => Ok(self.end(&name, HoldStatus::Released, None)),
+            Op::End { fence, reason } => Ok(self.end_from_outside(&name, fence, reason)),
+        }?;
+        if let Some(request) = request {
+            let answered = Answered { request, revision: outcome.revision };
+            self.draft(&name).answered.push(answered);
+            self.transaction.requests.push((name, answered));
+        }
+        Ok(outcome)
+    }
+
+    fn answer(&mut self, name: &SessionName, request: Request) -> Result<Option<Revision>, Error> {
+        let earlier = self.draft(name).answered.iter().find(|answered| answered.request.key == request.key);
+        match earlier {
+            Some(answered) if answered.request.content != request.content => Err(Error::RequestIdReused),
+            Some(answered) => Ok(Some(answered.revision)),
+            None => self.requests.answer(name, request),
+        }
+    }
+
+    /// Only the token of the current hold writes. A released one still deletes, and may be released again.
+    fn check_fence(&mut self, name: &SessionName, bearer: Option<&Bearer>, op: &Op) -> Result<(), Error> {
+        let Some(bearer) = bearer else { return Ok(()) };
+        let hold = self.draft(name).hold.as_ref().filter(|hold| hold.token == bearer.token);
+        let hold = hold.ok_or(Error::Fenced)?;
+        if hold.holder.uid != bearer.uid {
+            return Err(Error::NotPermitted);
+        }
+        let released = hold.status == HoldStatus::Released && matches!(op, Op::Delete | Op::Release);
+        if hold.status == HoldStatus::Held || released { Ok(()) } else { Err(Error::Fenced) }
+    }
+
+    fn save(
+        &mut self,
+        name: &SessionName,
+        given: Session,
+        mode: SaveMode,
+        clear: &Clear,
+    ) -> Result<Outcome, Error> {
+        let keys = self.keys(name)?;
+        let draft = self.draft(name);
+        draft.settle();
+        let before = draft.session.as_ref().map(|session| with_keys(session, &keys));
+        let after = match mode {
+            SaveMode::Replace => given,
+            SaveMode::Merge => {
+                let mut merged = before.clone().unwrap_or_default();
+                merged.forget(clear);
+                merged.merge(given);
+                merged
+            }
+        };
+        check_limits(&after)?;
+        if before.as_ref() == Some(&after) {
+            return Ok(draft.unchanged());
+        }
+        let new_keys = Arc::new(keys_of(&after));
+        let session = Arc::new(after.without_keys());
+        draft.session = Some(Arc::clone(&session));
+        draft.keys = Some(Arc::clone(&new_keys));
+        let revision = self.commit(name, Event::Saved(session));
+        if new_keys != keys {
+            self.transaction.keys.push((name.clone(), revision, new_keys));
+        }
+        Ok(Outcome { revision, applied: 1, refused: None })
+    }
+
+    fn advance(&mut self, name: &SessionName, changes: Vec<StateChange>) -> Result<Outcome, Error> {
+        let mut outcome = self.draft(name).unchanged();
+        self.commits.reserve(changes.len());
+        for change in changes {
+            match self.draft(name).advance(&change) {
+                Ok(true) => outcome.revision = self.commit(name, Event::Advanced(change)),
+                Ok(false) => {}
+                Err(refused) if outcome.applied == 0 => return Err(refused),
+                Err(refused) => {
+                    outcome.refused = Some(refused);
+                    break;
+                }
+            }
+            outcome.applied += 1;
+        }
+        Ok(outcome)
+    }
+
+    fn delete(&mut self, name: &SessionName) -> Outcome {
+        let draft = self.draft(name);
+        if draft.revision == 0 {
+            return draft.unchanged();
+        }
+        draft.session = None;
+        draft.moved = Moved::default();
+        let keys = Arc::new(Keys::new());
+        draft.keys = Some(Arc::clone(&keys));
+        let revision = self.commit(name, Event::Deleted);
+        self.draft(name).revision = 0;
+        self.transaction.keys.push((name.clone(), revision, keys));
+        Outcome { revision, applied: 1, refused: None }
+    }
+
+    fn grant(&mut self, name: &SessionName, holder: Arc<Holder>, token: TokenHash) -> Result<Outcome, Error> {
+        let held = self.draft(name).hold.as_ref().filter(|hold| hold.status == HoldStatus::Held);
+        if let Some(hold) = held {
+            return Err(Error::Held(Arc::clone(&hold.holder)));
+        }
+        let keys = self.keys(name)?;
+        self.draft(name).keys = Some(Arc::clone(&keys));
+        let fence = self.commit(name, Event::HoldChanged { holder: Some(Arc::clone(&holder)), reason: None });
+        self.set_hold(name, Hold { fence, token, holder, status: HoldStatus::Held });
+        self.transaction.granted.push((name.clone(), keys));
+        Ok(Outcome { revision: fence, applied: 1, refused: None })
+    }
+
+    fn resume(&mut self, name: &SessionName, holder: Arc<Holder>) -> Outcome {
+        let draft = self.draft(name);
+        if let Some(hold) = draft.hold.clone()
+            && hold.holder != holder
+        {
+            self.commit(name, Event::HoldChanged { holder: Some(Arc::clone(&holder)), reason: None });
+            self.set_hold(name, Hold { holder, ..Hold::clone(&hold) });
+        }
+        self.draft(name).unchanged()
+    }
+
+    fn end_from_outside(
+        &mut self,
+        name: &SessionName,
+        fence: Option<Revision>,
+        reason: LostReason,
+    ) -> Outcome {
+        let draft = self.draft(name);
+        let current = draft.hold.as_ref().map(|hold| hold.fence);
+        if fence.is_some() && fence != current {
+            return draft.unchanged();
+        }
+        let status = if reason == LostReason::EndedByAdmin { HoldStatus::Ended } else { HoldStatus::Over };
+        self.end(name, status, Some(reason))
+    }
+
+    fn end(&mut self, name: &SessionName, status: HoldStatus, reason: Option<LostReason>) -> Outcome {
+        let held = self.draft(name).hold.clone().filter(|hold| hold.status == HoldStatus::Held);
+        if let Some(hold) = held {
+            self.commit(name, Event::HoldChanged { holder: None, reason });
+            self.set_hold(name, Hold { status, ..Hold::clone(&hold) });
+        }
+        self.draft(name).unchanged()
+    }
+
+    fn set_hold(&mut self, name: &SessionName, hold: Hold) {
+        self.draft(name).hold = Some(Arc::new(hold.clone()));
+        self.transaction.holds.push((name.clone(), hold));
+    }
+
+    fn commit(&mut self, name: &SessionName, event: Event) -> Revision {
+        self.revision += 1;
+        let revision = self.revision;
+        let is_data = event.is_data();
+        let draft = self.draft(name);
+        let previous = draft.revision;
+        if is_data {
+            draft.revision = revision;
+        }
+        self.commits.push(Commit { revision, previous, name: name.clone(), time: self.now, event });
+        revision
+    }
+
+    fn keys(&mut self, name: &SessionName) -> Result<Arc<Keys>, Error> {
+        match &self.draft(name).keys {
+            Some(keys) => Ok(Arc::clone(keys)),
+            None => Ok(Arc::new(self.journal.keys(name)?)),
+        }
+    }
+
+    fn draft(&mut self, name: &SessionName) -> &mut Draft {
+        if !self.drafts.contains_key(name) {
+            self.drafts.insert(name.clone(), Draft::of(self.state.entry(name)));
+        }
+        self.drafts.get_mut(name).expect("it was just made")
+    }
+}
+
+impl Draft {
+    fn of(entry: Option<&Entry>) -> Self {
+        let entry = entry.cloned().unwrap_or_default();
+        let Entry { revision, changed: _, session, keys, hold, damage: _ } = entry;
+        Self { revision, session, moved: Moved::default(), keys, hold, answered: Vec::new() }
+    }
+
+    fn unchanged(&self) -> Outcome {
+        Outcome { revision: self.revision, applied: 0, refused: None }
+    }
+
+    /// Sets what a change mentions, and tells whether that changed anything.
+    fn advance(&mut self, change: &StateChange) -> Result<bool, Error> {
+        let state = self.session.as_ref().and_then(|session| session.state.as_ref());
+        let is_new = state.is_none() && !self.moved.any;
+        if !is_new && !self.moved.would_change(state, change) {
+            return Ok(false);
+        }
+        if !change.channels.is_empty() {
+            let channels = self.moved.channel_count(state, change);
+            if channels > MAX_CHANNELS {
+                return Err(Error::Limit(format!(
+                    "the session would have {channels} channels, and at most {MAX_CHANNELS} are kept"
+                )));
+            }
+        }
+        self.moved.take(change);
+        Ok(true)
+    }
+
+    /// Puts what moved into the session.
+    fn settle(&mut self) {
+        let moved = std::mem::take(&mut self.moved);
+        if moved.any {
+            Arc::make_mut(self.session.get_or_insert_default()).advance(&moved.into_change());
+        }
+    }
+}
+
+impl Moved {
+    fn would_change(&self, state: Option<&UpdateState>, change: &StateChange) -> bool {
+        let StateChange { pts, qts, date, seq, channels, removed_channels } = change;
+        let differs = |new: Option<i32>, moved: Option<i32>, durable: Option<i32>| {
+            new.is_some_and(|new| new != moved.or(durable).unwrap_or(0))
+        };
+        differs(*pts, self.pts, state.map(|state| state.pts))
+            || differs(*qts, self.qts, state.map(|state| state.qts))
+            || differs(*seq, self.seq, state.map(|state| state.seq))
+            || date.is_some_and(|new| new != self.date.or(state.map(|state| state.date)).unwrap_or(0))
+            || channels.iter().any(|channel| self.channel(state, channel.id) != Some(channel.pts))
+            || removed_channels.iter().any(|id| self.channel(state, *id).is_some())
+    }
+
+    fn channel(&self, state: Option<&UpdateState>, id: i64) -> Option<i32> {
+        match self.channels.get(&id) {
+            Some(moved) => *moved,
+            None => state.and_then(|state| state.channel(id)),
+        }
+    }
+
+    /// How many channels there would be after the change.
+    fn channel_count(&self, state: Option<&UpdateState>, change: &StateChange) -> usize {
+        let durable = state.map_or(0, |state| state.channels.len());
+        // Enough for nearly every session: the exact count is worth its cost only near the limit.
+        if durable + self.channels.len() + change.channels.len() <= MAX_CHANNELS {
+            return durable;
+        }
+        let in_state = |id: &i64| state.is_some_and(|state| state.channel(*id).is_some());
+        let added = self.channels.iter().filter(|(id, pts)| pts.is_some() && !in_state(id)).count();
+        let removed = self.channels.iter().filter(|(id, pts)| pts.is_none() && in_state(id)).count();
+        let new = change.channels.iter().filter(|channel| self.channel(state, channel.id).is_none()).count();
+        let gone = change.removed_channels.iter().filter(|id| self.channel(state, **id).is_some()).count();
+        durable + added + new - removed - gone
+    }
+
+    fn take(&mut self, change: &StateChange) {
+        let StateChange { pts, qts, date, seq, channels, removed_channels } = change;
+        self.any = true;
+        self.pts = pts.or(self.pts);
+        self.qts = qts.or(self.qts);
+        self.date = date.or(self.date);
+        self.seq = seq.or(self.seq);
+        self.channels.extend(channels.iter().map(|channel| (channel.id, Some(channel.pts))));
+        self.channels.extend(removed_channels.iter().map(|id| (*id, None)));
+    }
+
+    fn into_change(self) -> StateChange {
+        let Self { pts, qts, date, seq, channels, any: _ } = self;
+        let mut change = StateChange { pts, qts, date, seq, ..StateChange::default() };
+        for (id, pts) in channels {
+            match pts {
+                Some(pts) => change.channels.push(sessiond_session::ChannelState { id, pts }),
+                None => change.removed_channels.push(id),
+            }
+        }
+        change
+    }
+}
+
+fn check_limits(session: &Session) -> Result<(), Error> {
+    let (dcs, channels) = (session.dcs.len(), session.state.as_ref().map_or(0, |state| state.channels.len()));
+    if dcs > MAX_DCS {
+        return Err(Error::Limit(format!(
+            "the session would have {dcs} data centers, and at most {MAX_DCS} are kept"
+        )));
+    }
+    if channels > MAX_CHANNELS {
+        return Err(Error::Limit(format!(
+            "the session would have {channels} channels, and at most {MAX_CHANNELS} are kept"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+use imbl::OrdMap;
+use sessiond_proto::SessionName;
+use sessiond_session::{Auth, AuthKey, Session};
+
+use super::{Commit, Event, Hold, HoldStatus, Revision};
+
+/// The sessions by name. A clone costs nothing and never changes.
+pub(crate) type Sessions = OrdMap<SessionName, Entry>;
+
+/// A session's keys, by data center.
+pub(crate) type Keys = BTreeMap<i32, AuthKey>;
+
+/// All sessions, as of the newest durable commit.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) revision: Revision,
+    pub(crate) sessions: Sessions,
+    /// How many are held.
+    pub(crate) held: usize,
+    /// Which keys are here.
+    pub(crate) keys_kept: KeysKept,
+}
+
+/// Which keys are in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum KeysKept {
+    /// Those of sessions that are held; the others' are on the disk.
+    #[default]
+    WhileHeld,
+    /// All, for want of a disk.
+    Always,
+}
+
+/// What is known under a name: a session, a hold, or both.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Revision of the last commit of data. 0: there is no session.
+    pub(crate) revision: Revision,
+    /// Time of the last commit of data.
+    pub(crate) changed: SystemTime,
+    /// The session without its keys.
+    pub(crate) session: Option<Arc<Session>>,
+    /// Its keys, while they are in memory.
+    pub(crate) keys: Option<Arc<Keys>>,
+    /// Its last hold.
+    pub(crate) hold: Option<Arc<Hold>>,
+    /// What is wrong with its stored data or its file.
+    pub(crate) damage: Option<Arc<str>>,
+}
+
+impl State {
+    pub(crate) fn entry(&self, name: &SessionName) -> Option<&Entry> {
+        self.sessions.get(name)
+    }
+
+    /// Takes over a durable commit. The one way in which data changes, live and in recovery.
+    pub(crate) fn apply(&mut self, commit: &Commit) {
+        let Commit { revision, previous: _, name, time, event } = commit;
+        self.revision = *revision;
+        if !event.is_data() {
+            return;
+        }
+        let entry = self.entry_mut(name);
+        entry.changed = *time;
+        entry.revision = *revision;
+        match event {
+            Event::Advanced(change) => Arc::make_mut(entry.session.get_or_insert_default()).advance(change),
+            Event::Saved(session) => entry.session = Some(Arc::clone(session)),
+            Event::Deleted => {
+                entry.revision = 0;
+                entry.session = None;
+            }
+            Event::HoldChanged { .. } => {}
+        }
+        self.forget_if_empty(name);
+    }
+
+    /// Takes over a session's last hold.
+    pub(crate) fn set_hold(&mut self, name: &SessionName, hold: Hold) {
+        let entry = self.entry_mut(name);
+        let held = hold.status == HoldStatus::Held;
+        let was_held = entry.holder().is_some();
+        entry.hold = Some(Arc::new(hold));
+        self.held = self.held + usize::from(held) - usize::from(was_held);
+        if !held && self.keys_kept == KeysKept::WhileHeld {
+            self.entry_mut(name).keys = None;
+        }
+    }
+
+    /// Forgets a session's last hold.
+    pub(crate) fn drop_hold(&mut self, name: &SessionName) {
+        if let Some(entry) = self.sessions.get_mut(name) {
+            self.held -= usize::from(entry.holder().is_some());
+            entry.hold = None;
+            self.forget_if_empty(name);
+        }
+    }
+
+    /// Takes over a session's keys, if they are to be in memory.
+    pub(crate) fn set_keys(&mut self, name: &SessionName, keys: &Arc<Keys>) {
+        let always = self.keys_kept == KeysKept::Always;
+        if let Some(entry) = self.sessions.get_mut(name)
+            && (always || entry.held().is_some())
+        {
+            entry.keys = Some(Arc::clone(keys));
+        }
+    }
+
+    pub(crate) fn set_damage(&mut self, name: &SessionName, damage: Option<&str>) {
+        if damage.is_some() || self.sessions.contains_key(name) {
+            self.entry_mut(name).damage = damage.map(Into::into);
+            self.forget_if_empty(name);
+        }
+    }
+
+    pub(crate) fn entry_mut(&mut self, name: &SessionName) -> &mut Entry {
+        if !self.sessions.contains_key(name) {
+            self.sessions.insert(name.clone(), Entry::default());
+        }
+        self.sessions.get_mut(name).expect("it was just made")
+    }
+
+    fn forget_if_empty(&mut self, name: &SessionName) {
+        let empty = |entry: &Entry| entry.session.is_none() && entry.hold.is_none() && entry.damage.is_none();
+        if self.sessions.get(name).is_some_and(empty) {
+            self.sessions.remove(name);
+        }
+    }
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            revision: 0,
+            changed: SystemTime::UNIX_EPOCH,
+            session: None,
+            keys: None,
+            hold: None,
+            damage: None,
+        }
+    }
+}
+
+impl Entry {
+    /// The current hold.
+    pub(crate) fn held(&self) -> Option<&Arc<Hold>> {
+        self.hold.as_ref().filter(|hold| hold.status == HoldStatus::Held)
+    }
+
+    /// Who holds the session.
+    pub(crate) fn holder(&self) -> Option<&Arc<super::Holder>> {
+        self.held().map(|hold| &hold.holder)
+    }
+
+    /// Whether it is to be listed and watched: it has data, is held, or is damaged.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.session.is_some() || self.held().is_some() || self.damage.is_some()
+    }
+}
+
+/// A session with its keys put in.
+pub(crate) fn with_keys(session: &Session, keys: &Keys) -> Session {
+    let mut session = session.clone();
+    for dc in &mut session.dcs {
+        dc.auth = keys.get(&dc.id).cloned().map_or(Auth::Absent, Auth::Key);
+    }
+    session
+}
+
+/// A session's keys.
+pub(crate) fn keys_of(session: &Session) -> Keys {
+    session.dcs.iter().filter_map(|dc| Some((dc.id, dc.auth.key()?.clone()))).collect()
+}

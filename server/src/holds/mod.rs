@@ -1,0 +1,304 @@
+//! Holds: who gets a session next, and when a hold is over.
+//!
+//! The engine knows who holds a session, durably; this module knows the clients' life lines. Each hold has a [`Tenure`],
+//! followed by a task of its own until it is over, and each client a [`HoldStream`].
+
+mod stream;
+mod tenure;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use sessiond_proto::SessionName;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::{
+    caller::Caller,
+    engine::{Bearer, Engine, Error, Hold, HoldStatus, Holder, LostReason, Op, Revision, TokenHash, Write},
+    process::Process,
+    shutdown::Shutdown,
+};
+
+pub(crate) use stream::{Granted, HoldEnd, HoldEvent, HoldStream, Token};
+use tenure::{End, Tenure};
+
+/// Most clients that wait for one session.
+const MAX_WAITING: usize = 1_000;
+
+/// Grants sessions, and ends holds whose client is gone. Clones share the same holds.
+#[derive(Clone)]
+pub(crate) struct Holds(Arc<Inner>);
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// From a holder's death to the next grant.
+    pub(crate) hand_over_delay: Duration,
+    /// From a broken stream to the end of a living holder's hold.
+    pub(crate) resume_window: Duration,
+}
+
+/// What a client wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) name: SessionName,
+    pub(crate) label: String,
+    pub(crate) caller: Caller,
+    /// Whether to wait while a living client holds the session.
+    pub(crate) patience: Patience,
+}
+
+/// Whether to wait in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    DoNotWait,
+}
+
+struct Inner {
+    engine: Arc<dyn Engine>,
+    timing: Timing,
+    shutdown: Shutdown,
+    seats: Mutex<HashMap<SessionName, Arc<Seat>>>,
+}
+
+/// One session's place for a holder.
+#[derive(Debug, Default)]
+struct Seat {
+    tenure: Mutex<Option<Arc<Tenure>>>,
+    /// Counts what those who wait should look at.
+    changes: watch::Sender<u64>,
+}
+
+impl Holds {
+    pub(crate) fn new(engine: Arc<dyn Engine>, timing: Timing, shutdown: Shutdown) -> Self {
+        Self(Arc::new(Inner { engine, timing, shutdown, seats: Mutex::default() }))
+    }
+
+    /// Takes over the holds that the store has from before this start: those of living processes may be resumed, those of
+    /// dead ones are dropped after the hand-over delay.
+    pub(crate) fn restore(&self) {
+        for (name, entry) in &self.0.engine.snapshot().sessions {
+            let Some(hold) = &entry.hold else { continue };
+            let end = match hold.status {
+                HoldStatus::Held => None,
+                HoldStatus::Ended => Some(End::Lost(LostReason::EndedByAdmin)),
+                HoldStatus::Released | HoldStatus::Over => continue,
+            };
+            let Holder { pid, start_time, boot_id, .. } = &*hold.holder;
+            let process = Process::find(*pid, *start_time, boot_id);
+            info!(session = %name, pid, alive = process.is_some(), "a hold goes on from before the start");
+            let tenure = Tenure::restored(hold.fence, process, end);
+            self.seat(name).take(&tenure);
+            self.follow(name.clone(), tenure);
+        }
+    }
+
+    /// Waits in line for a session and holds it.
+    pub(crate) fn hold(&self, claim: Claim) -> Result<HoldStream, Error> {
+        let waiting = self.0.engine.waiting(&claim.name);
+        if waiting >= MAX_WAITING {
+            return Err(Error::Limit(format!("{waiting} clients wait for {}, and no more can", claim.name)));
+        }
+        Ok(HoldStream::queueing(self.clone(), claim))
+    }
+
+    /// Goes on with a hold on a new stream. The stream that it had is told that it lost it.
+    pub(crate) async fn resume(&self, claim: Claim, token: Token) -> Result<HoldStream, Error> {
+        let bearer = Bearer { token: TokenHash::of(token.expose()), uid: claim.caller.uid };
+        let current =
+            self.0.engine.hold(&claim.name).filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
+        let tenure = self.seat(&claim.name).tenure_of(current.fence).ok_or(Error::Fenced)?;
+        let label = if claim.label.is_empty() { current.holder.label.clone() } else { claim.label.clone() };
+        let holder = Arc::new(Holder { since: current.holder.since, ..holder(&claim, label) });
+        // Attached before the engine is asked, so that the hold cannot run out in between.
+        let attachment = tenure.attach(claim.caller.process.clone());
+        let write = Write { bearer: Some(bearer), ..Write::own(claim.name.clone(), Op::Resume { holder }) };
+        self.0.engine.commit(write).await?;
+        self.seat(&claim.name).changed();
+        Ok(HoldStream::resumed(self.clone(), claim, token, attachment))
+    }
+
+    /// Lets a hold go.
+    pub(crate) async fn release(&self, name: &SessionName, bearer: Bearer) -> Result<(), Error> {
+        let hold = self.0.engine.hold(name);
+        let write = Write { bearer: Some(bearer), ..Write::own(name.clone(), Op::Release) };
+        self.0.engine.commit(write).await?;
+        if let Some(tenure) = hold.and_then(|hold| self.seat(name).tenure_of(hold.fence)) {
+            tenure.end(End::Released);
+            self.vacate(name, &tenure);
+            info!(session = %name, "released");
+        }
+        Ok(())
+    }
+
+    /// Ends a session's hold, whoever has it.
+    pub(crate) async fn end(&self, name: &SessionName) -> Result<(), Error> {
+        let reason = LostReason::EndedByAdmin;
+        let held = self.0.engine.hold(name).filter(|hold| hold.status == HoldStatus::Held);
+        let Some(hold) = held else { return Ok(()) };
+        self.0.engine.commit(Write::own(name.clone(), Op::End { fence: Some(hold.fence), reason })).await?;
+        if let Some(tenure) = self.seat(name).tenure_of(hold.fence) {
+            tenure.end(End::Lost(reason));
+            self.seat(name).changed();
+        }
+        info!(session = %name, holder = hold.holder.describe(), "hold ended by an operator");
+        Ok(())
+    }
+
+    /// Grants a session that nobody holds. Runs to its end even if who asked goes away: a grant that became durable always
+    /// has somebody who ends it.
+    async fn grant(&self, claim: &Claim) -> Result<(Token, tenure::Attachment), Error> {
+        let (holds, claim) = (self.clone(), claim.clone());
+        let granting = tokio::spawn(async move { holds.grant_to(&claim).await });
+        granting.await.unwrap_or(Err(Error::Closed))
+    }
+
+    async fn grant_to(&self, claim: &Claim) -> Result<(Token, tenure::Attachment), Error> {
+        let token = Token::new()?;
+        let hash = TokenHash::of(token.expose());
+        let holder = Arc::new(holder(claim, claim.label.clone()));
+        let op = Op::Grant { holder: Arc::clone(&holder), token: hash };
+        let granted = self.0.engine.grant(Write::own(claim.name.clone(), op)).await;
+        if matches!(granted, Err(Error::StorageFailed)) {
+            self.take_back(claim, hash).await;
+        }
+        let fence = granted?.revision;
+        let tenure = Tenure::new(fence, claim.caller.process.clone());
+        let attachment = tenure.attach(claim.caller.process.clone());
+        self.seat(&claim.name).take(&tenure);
+        self.follow(claim.name.clone(), tenure);
+        info!(session = %claim.name, fence, holder = holder.describe(), "granted");
+        Ok((token, attachment))
+    }
+
+    /// A grant of unknown outcome was not answered, so nobody has its token: if it is there, it is let go.
+    async fn take_back(&self, claim: &Claim, token: TokenHash) {
+        let bearer = Some(Bearer { token, uid: claim.caller.uid });
+        for _ in 0..100 {
+            let write = Write { bearer: bearer.clone(), ..Write::own(claim.name.clone(), Op::Release) };
+            match self.0.engine.commit(write).await {
+                Err(Error::StorageFailed) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
+        warn!(session = %claim.name, "a grant of unknown outcome could not be taken back; end it with `sessiond end-hold`");
+    }
+
+    /// Sees to it that a hold ends when it is over.
+    fn follow(&self, name: SessionName, tenure: Arc<Tenure>) {
+        let holds = self.clone();
+        tokio::spawn(async move {
+            let mut shutdown = holds.0.shutdown.clone();
+            let over = tokio::select! {
+                over = tenure.over(holds.0.timing, || holds.seat(&name).changed()) => over,
+                // A daemon that stops ends no hold: it goes on after the next start.
+                () = shutdown.requested() => return,
+            };
+            if over == tenure::Over::Abandoned {
+                holds.abandon(&name, &tenure).await;
+            }
+            holds.vacate(&name, &tenure);
+        });
+    }
+
+    /// Ends a hold whose client is gone.
+    async fn abandon(&self, name: &SessionName, tenure: &Tenure) {
+        let fence = Some(tenure.fence());
+        loop {
+            let op = Op::End { fence, reason: LostReason::Gone };
+            match self.0.engine.commit(Write::own(name.clone(), op)).await {
+                Ok(_) | Err(Error::Closed) => break,
+                Err(error) => {
+                    warn!(session = %name, %error, "a hold that is over cannot be ended yet");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        tenure.end(End::Lost(LostReason::Gone));
+        info!(session = %name, fence, "hold ended: its client is gone");
+    }
+
+    fn vacate(&self, name: &SessionName, tenure: &Arc<Tenure>) {
+        let mut seats = self.seats();
+        let Some(seat) = seats.get(name) else { return };
+        seat.leave(tenure);
+        seat.changed();
+        // Whoever else has the seat is about to use it.
+        if Arc::strong_count(seat) == 1 && seat.tenure().is_none() {
+            seats.remove(name);
+        }
+    }
+
+    fn seat(&self, name: &SessionName) -> Arc<Seat> {
+        Arc::clone(self.seats().entry(name.clone()).or_default())
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<SessionName, Arc<Seat>>> {
+        // Every change of the map is complete before anything in it can panic.
+        self.0.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self, name: &SessionName) -> Option<Arc<Hold>> {
+        self.0.engine.hold(name).filter(|hold| hold.status == HoldStatus::Held)
+    }
+}
+
+impl std::fmt::Debug for Holds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Holds").field("timing", &self.0.timing).finish_non_exhaustive()
+    }
+}
+
+impl Seat {
+    /// Who has it, or has not quite left it.
+    fn tenure(&self) -> Option<Arc<Tenure>> {
+        self.lock().clone()
+    }
+
+    fn tenure_of(&self, fence: Revision) -> Option<Arc<Tenure>> {
+        self.tenure().filter(|tenure| tenure.fence() == fence)
+    }
+
+    fn take(&self, tenure: &Arc<Tenure>) {
+        *self.lock() = Some(Arc::clone(tenure));
+        self.changed();
+    }
+
+    fn leave(&self, tenure: &Arc<Tenure>) {
+        let mut current = self.lock();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, tenure)) {
+            *current = None;
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Tenure>>> {
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn holder(claim: &Claim, label: String) -> Holder {
+    let Caller { uid, gid: _, pid, process, executable } = &claim.caller;
+    let (start_time, boot_id) = match process {
+        Some(process) => (process.id().start_time, process.id().boot_id.clone()),
+        None => (0, String::new()),
+    };
+    Holder {
+        label,
+        pid: *pid,
+        uid: *uid,
+        executable: executable.to_string(),
+        since: SystemTime::now(),
+        host: String::new(),
+        start_time,
+        boot_id,
+    }
+}

@@ -1,0 +1,285 @@
+use std::{
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::Timing;
+use crate::{
+    engine::{LostReason, Revision},
+    process::Process,
+};
+
+/// One hold, from its grant until the next one may come: its streams, one after the other, and the process behind them.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    fence: Revision,
+    status: watch::Sender<Status>,
+    streams: AtomicU64,
+}
+
+/// A stream's part in a hold. Dropping it says that the stream is broken.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    tenure: Arc<Tenure>,
+    id: u64,
+    status: watch::Receiver<Status>,
+}
+
+/// How a hold ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Released,
+    Lost(LostReason),
+}
+
+/// Why the next grant may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The hold had ended, and its client has let go or had its time.
+    Ended,
+    /// The client is gone and the hold is to be ended.
+    Abandoned,
+}
+
+#[derive(Debug, Clone)]
+struct Status {
+    /// The stream that it is on now. `None`: it is broken.
+    stream: Option<u64>,
+    /// The process behind it. `None`: nothing is known of one.
+    process: Option<Process>,
+    dead: bool,
+    end: Option<End>,
+}
+
+/// When a tenure's conditions began.
+#[derive(Debug, Default)]
+struct Since {
+    dead: Option<Instant>,
+    broken: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Tenure {
+    /// A hold that was just granted.
+    pub(super) fn new(fence: Revision, process: Option<Process>) -> Arc<Self> {
+        let status = Status { stream: None, process, dead: false, end: None };
+        Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
+    }
+
+    /// A hold from before the daemon's start. `process` is its holder, if that is alive.
+    pub(super) fn restored(fence: Revision, process: Option<Process>, end: Option<End>) -> Arc<Self> {
+        let status = Status { stream: None, dead: process.is_none(), process, end };
+        Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
+    }
+
+    pub(super) fn fence(&self) -> Revision {
+        self.fence
+    }
+
+    /// Whether a living client has it, as far as can be known.
+    pub(super) fn is_alive(&self) -> bool {
+        let status = self.status.borrow();
+        let alive = status.process.as_ref().is_none_or(Process::is_alive);
+        status.end.is_none() && !status.dead && alive
+    }
+
+    /// Puts the hold on a new stream, of a process that may be another than before.
+    pub(super) fn attach(self: &Arc<Self>, process: Option<Process>) -> Attachment {
+        let id = self.streams.fetch_add(1, Relaxed);
+        self.status.send_modify(|status| {
+            status.stream = Some(id);
+            status.process = process;
+            status.dead = false;
+        });
+        Attachment { tenure: Arc::clone(self), id, status: self.status.subscribe() }
+    }
+
+    pub(super) fn end(&self, end: End) {
+        self.status.send_modify(|status| {
+            status.end.get_or_insert(end);
+        });
+    }
+
+    /// Waits until the next grant may come. `noticed` is called when the process has died, for those who wait.
+    pub(super) async fn over(&self, timing: Timing, noticed: impl Fn()) -> Over {
+        let mut changes = self.status.subscribe();
+        let mut since = Since::default();
+        loop {
+            let status = changes.borrow_and_update().clone();
+            if status.end == Some(End::Released) {
+                return Over::Ended;
+            }
+            since.update(&status);
+            let deadline = since.deadline(timing);
+            tokio::select! {
+                // The tenure has the sender, so it is never gone.
+                _ = changes.changed() => {}
+                () = died(&status) => {
+                    let process = status.process;
+                    self.status.send_if_modified(|now| {
+                        let same = now.process.as_ref().map(Process::id) == process.as_ref().map(Process::id);
+                        now.dead |= same;
+                        same
+                    });
+                    noticed();
+                }
+                () = reached(deadline) => {
+                    return if status.end.is_some() { Over::Ended } else { Over::Abandoned };
+                }
+            }
+        }
+    }
+}
+
+impl Attachment {
+    pub(super) fn fence(&self) -> Revision {
+        self.tenure.fence
+    }
+
+    /// Waits until this stream has lost the hold or let it go. Cancel safe.
+    pub(super) async fn ended(&mut self) -> End {
+        let id = self.id;
+        let ended = self.status.wait_for(|status| status.end.is_some() || status.stream != Some(id)).await;
+        // The tenure has the sender, so it is never gone.
+        let end = ended.ok().and_then(|status| status.end);
+        end.unwrap_or(End::Lost(LostReason::ResumedElsewhere))
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.tenure.status.send_if_modified(|status| {
+            let mine = status.stream == Some(self.id);
+            if mine {
+                status.stream = None;
+            }
+            mine
+        });
+    }
+}
+
+impl Since {
+    fn update(&mut self, status: &Status) {
+        let now = Instant::now();
+        let keep = |since: Option<Instant>, holds: bool| if holds { since.or(Some(now)) } else { None };
+        self.dead = keep(self.dead, status.dead);
+        self.broken = keep(self.broken, status.stream.is_none());
+        self.ended = keep(self.ended, status.end.is_some());
+    }
+
+    /// When the next grant may come, as things stand.
+    fn deadline(&self, timing: Timing) -> Option<Instant> {
+        let let_go = self.dead.or(self.broken.filter(|_| self.ended.is_some()));
+        let by_delay =
+            let_go.max(self.ended.filter(|_| let_go.is_some())).map(|since| since + timing.hand_over_delay);
+        let by_window = self.ended.or(self.broken).map(|since| since + timing.resume_window);
+        match (by_delay, by_window) {
+            (Some(delay), Some(window)) if self.ended.is_some() => Some(delay.min(window)),
+            (Some(delay), _) => Some(delay),
+            (None, window) => window,
+        }
+    }
+}
+
+async fn died(status: &Status) {
+    match &status.process {
+        Some(process) if !status.dead => process.exited().await,
+        _ => future::pending().await,
+    }
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Attachment, End, Over, Tenure};
+    use crate::{engine::LostReason, holds::Timing};
+
+    const TIMING: Timing =
+        Timing { hand_over_delay: Duration::from_secs(1), resume_window: Duration::from_secs(10) };
+
+    /// How long it takes until the next grant may come, and why it may.
+    async fn over(tenure: &Tenure) -> (Over, Duration) {
+        let start = Instant::now();
+        let over = tenure.over(TIMING, || {}).await;
+        (over, start.elapsed())
+    }
+
+    fn attached() -> (std::sync::Arc<Tenure>, Attachment) {
+        let tenure = Tenure::new(1, None);
+        let attachment = tenure.attach(None);
+        (tenure, attachment)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_stream_has_the_resume_window_to_come_back() {
+        let (tenure, attachment) = attached();
+        drop(attachment);
+        assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.resume_window));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resumed_hold_goes_on() {
+        let (tenure, attachment) = attached();
+        drop(attachment);
+        let _resumed = tenure.attach(None);
+        let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
+        assert!(waiting.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stream_that_a_hold_was_on_loses_it_to_the_one_that_resumes() {
+        let (tenure, mut first) = attached();
+        let _second = tenure.attach(None);
+        assert_eq!(first.ended().await, End::Lost(LostReason::ResumedElsewhere));
+        drop(first);
+        let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
+        assert!(waiting.await.is_err(), "its drop does not break the new one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_holder_is_followed_after_the_hand_over_delay() {
+        let tenure = Tenure::restored(1, None, None);
+        assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.hand_over_delay));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_hold_waits_for_its_client_to_close_the_stream() {
+        let (tenure, mut attachment) = attached();
+        tenure.end(End::Lost(LostReason::EndedByAdmin));
+        assert_eq!(attachment.ended().await, End::Lost(LostReason::EndedByAdmin));
+        drop(attachment);
+        assert_eq!(over(&tenure).await, (Over::Ended, TIMING.hand_over_delay));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_hold_waits_for_its_client_no_longer_than_the_resume_window() {
+        let (tenure, _attachment) = attached();
+        tenure.end(End::Lost(LostReason::EndedByAdmin));
+        assert_eq!(over(&tenure).await, (Over::Ended, TIMING.resume_window));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_hold_is_followed_at_once() {
+        let (tenure, _attachment) = attached();
+        tenure.end(End::Released);
+        assert_eq!(over(&tenure).await, (Over::Ended, Duration::ZERO));
+    }
+}

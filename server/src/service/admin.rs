@@ -1,0 +1,77 @@
+use sessiond_proto::v1::{self, admin_service_server::AdminService};
+use tonic::{Request, Response, Status};
+use tracing::instrument;
+
+use super::{Daemon, Refusal, parse};
+use crate::engine::{Figures, Settled};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl AdminService for Daemon {
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn end_hold(&self, request: Request<v1::EndHoldRequest>) -> Answer<v1::EndHoldResponse> {
+        let name = parse::name(&request.get_ref().name)?;
+        self.holds.end(&name).await.map_err(Refusal::from)?;
+        Ok(Response::new(v1::EndHoldResponse {}))
+    }
+
+    async fn get_server_info(
+        &self,
+        _: Request<v1::GetServerInfoRequest>,
+    ) -> Answer<v1::GetServerInfoResponse> {
+        let figures = self.engine.figures();
+        Ok(Response::new(v1::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").into(),
+            engine: self.engine.kind().into(),
+            store_id: self.engine.store_id(),
+            features: Vec::new(),
+            figures: Some(v1::Figures { started: Some(self.started.into()), ..figures.into() }),
+        }))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn settle_mirror(
+        &self,
+        request: Request<v1::SettleMirrorRequest>,
+    ) -> Answer<v1::SettleMirrorResponse> {
+        let v1::SettleMirrorRequest { name, action } = request.into_inner();
+        let (name, action) = (parse::name(&name)?, parse::mirror_action(action)?);
+        let settled = self.engine.settle_mirror(&name, action).await.map_err(Refusal::from)?;
+        let Settled { revision, kept_as } = settled;
+        Ok(Response::new(v1::SettleMirrorResponse { revision, kept_as: kept_as.unwrap_or_default() }))
+    }
+}
+
+impl From<Figures> for v1::Figures {
+    fn from(figures: Figures) -> Self {
+        let Figures {
+            revision,
+            log_after,
+            log_bytes,
+            sessions,
+            held,
+            waiting,
+            watchers,
+            commits,
+            batches,
+            commit_p50,
+            commit_p99,
+        } = figures;
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            started: None,
+            revision,
+            log_after,
+            log_bytes: log_bytes.cast_signed(),
+            sessions: count(sessions),
+            held: count(held),
+            waiting: count(waiting),
+            watchers: count(watchers),
+            commits: commits.cast_signed(),
+            batches: batches.cast_signed(),
+            commit_p50: commit_p50.try_into().ok(),
+            commit_p99: commit_p99.try_into().ok(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+use std::ops::Bound;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sessiond_proto::{SessionName, v1};
+use sessiond_session::InvalidSession;
+
+use super::Refusal;
+use crate::engine::{Engine, Entry};
+
+/// Sessions on a page, unless the client says otherwise, and at the most.
+const PAGE: usize = 100;
+const MAX_PAGE: usize = 1_000;
+
+/// A page of sessions.
+pub(super) fn page(engine: &dyn Engine, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
+    let v1::ListRequest { page_size, page_token, name_prefix } = request;
+    let size = match usize::try_from(page_size) {
+        Ok(0) => PAGE,
+        Ok(size) => size.min(MAX_PAGE),
+        Err(_) => return Err(InvalidSession::new("page_size", "is negative").into()),
+    };
+    let last = if page_token.is_empty() { None } else { Some(read_token(&page_token, &name_prefix)?) };
+    let start: Bound<&str> = match &last {
+        Some(last) => Bound::Excluded(last.as_str()),
+        None => Bound::Included(&name_prefix),
+    };
+    let snapshot = engine.snapshot();
+    let by_prefix = |(name, _): &(&SessionName, &Entry)| name.as_str().starts_with(&name_prefix);
+    let rest = snapshot.sessions.range::<_, str>((start, Bound::Unbounded)).take_while(by_prefix);
+    let mut rest = rest.filter(|(_, entry)| entry.is_visible()).peekable();
+    let sessions: Vec<_> =
+        rest.by_ref().take(size).map(|(name, entry)| summary(engine, name, entry)).collect();
+    let next_page_token = match (rest.peek(), sessions.last()) {
+        (Some(_), Some(last)) => page_token_after(&last.name, &name_prefix),
+        _ => String::new(),
+    };
+    Ok(v1::ListResponse {
+        sessions,
+        next_page_token,
+        revision: snapshot.revision,
+        store_id: engine.store_id(),
+    })
+}
+
+fn summary(engine: &dyn Engine, name: &SessionName, entry: &Entry) -> v1::SessionSummary {
+    let session = entry.session.as_deref();
+    let state = session.and_then(|session| session.state.as_ref());
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let with_auth = session.into_iter().flat_map(|session| &session.dcs).filter(|dc| dc.auth.is_present());
+    v1::SessionSummary {
+        name: name.to_string(),
+        revision: entry.revision,
+        user: session.and_then(|session| session.user.clone()).map(Into::into),
+        changed: session.map(|_| entry.changed.into()),
+        holder: entry.holder().map(|holder| (&**holder).into()),
+        pts: state.map(|state| state.pts),
+        channel_count: count(state.map_or(0, |state| state.channels.len())),
+        dcs_with_auth: with_auth.map(|dc| dc.id).collect(),
+        waiting: count(engine.waiting(name)),
+        watchers: count(engine.watchers(name)),
+        damaged: entry.damage.is_some(),
+        test_mode: session.and_then(|session| session.test_mode),
+    }
+}
+
+/// A page token is the listing's prefix and the last name told; neither has a line break in it.
+fn page_token_after(last: &str, prefix: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{prefix}\n{last}"))
+}
+
+fn read_token(token: &str, prefix: &str) -> Result<String, Refusal> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Refusal::PageToken)?;
+    let text = String::from_utf8(bytes).map_err(|_| Refusal::PageToken)?;
+    let (of, last) = text.split_once('\n').ok_or(Refusal::PageToken)?;
+    let usable = of == prefix && last.starts_with(prefix) && last.parse::<SessionName>().is_ok();
+    if usable { Ok(last.to_owned()) } else { Err(Refusal::PageToken) }
+}

@@ -1,0 +1,59 @@
+//! The gRPC services: a request is parsed into model types, the engine, the holds or a watcher is asked once, and the
+//! answer is put into words. Nothing is decided here.
+
+mod admin;
+mod advance_stream;
+mod list;
+mod parse;
+mod session;
+mod status;
+mod streams;
+
+use std::sync::Arc;
+
+use sessiond_proto::v1::{
+    admin_service_server::AdminServiceServer, session_service_server::SessionServiceServer,
+};
+use tonic::{Request, Status, service::interceptor::InterceptedService};
+
+use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown};
+
+use status::Refusal;
+pub(crate) use status::too_large;
+
+/// Largest message that is taken, in bytes.
+pub(crate) const MAX_MESSAGE: usize = 4 << 20;
+
+/// What the services work with. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Daemon {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) holds: Holds,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) started: std::time::SystemTime,
+}
+
+/// Lets nobody in but the permitted.
+pub(crate) type Gate = fn(Request<()>) -> Result<Request<()>, Status>;
+
+/// The service of sessions.
+pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<SessionServiceServer<Daemon>, Gate> {
+    // Saves may be as large as a message; what is answered may be larger than what one client sent at a time.
+    let service = SessionServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE);
+    InterceptedService::new(service, permitted)
+}
+
+/// The service for operators.
+pub(crate) fn admin_service(daemon: Daemon) -> InterceptedService<AdminServiceServer<Daemon>, Gate> {
+    InterceptedService::new(AdminServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), permitted)
+}
+
+fn permitted(request: Request<()>) -> Result<Request<()>, Status> {
+    let caller = request.extensions().get::<Caller>();
+    if caller.is_some_and(Caller::is_permitted) { Ok(request) } else { Err(Refusal::NotPermitted.into()) }
+}
+
+/// Who calls.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
+    request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)
+}

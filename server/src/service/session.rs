@@ -1,0 +1,100 @@
+use sessiond_proto::v1::{self, session_service_server::SessionService};
+use tonic::{Request, Response, Status, Streaming};
+use tracing::{debug, instrument};
+
+use super::{
+    Daemon, Refusal, advance_stream, caller, list, parse,
+    streams::{self, ResponseStream},
+};
+use crate::{engine::Loaded, watch::Watcher};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl SessionService for Daemon {
+    type HoldStream = ResponseStream<v1::HoldResponse>;
+    type AdvanceStreamStream = ResponseStream<v1::AdvanceStreamResponse>;
+    type WatchStream = ResponseStream<v1::WatchResponse>;
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn hold(&self, request: Request<v1::HoldRequest>) -> Answer<Self::HoldStream> {
+        let caller = caller(&request)?;
+        let (claim, token) = parse::hold(request.into_inner(), caller)?;
+        let stream = match token {
+            Some(token) => self.holds.resume(claim, token).await,
+            None => self.holds.hold(claim),
+        };
+        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?)))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
+        let caller = caller(&request)?;
+        let v1::ReleaseRequest { name, token } = request.into_inner();
+        let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.holds.release(&name, bearer).await.map_err(Refusal::from)?;
+        Ok(Response::new(v1::ReleaseResponse {}))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn load(&self, request: Request<v1::LoadRequest>) -> Answer<v1::LoadResponse> {
+        let caller = caller(&request)?;
+        let v1::LoadRequest { name, token } = request.into_inner();
+        let name = parse::name(&name)?;
+        let bearer = if token.is_empty() { None } else { Some(parse::bearer(&token, &caller)?) };
+        let loaded = self.engine.load(&name, bearer.as_ref()).await.map_err(Refusal::from)?;
+        let Loaded { session, revision, holder } = loaded;
+        let holder = holder.as_deref().map(Into::into);
+        Ok(Response::new(v1::LoadResponse { session: session.map(Into::into), revision, holder }))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn save(&self, request: Request<v1::SaveRequest>) -> Answer<v1::SaveResponse> {
+        let caller = caller(&request)?;
+        let write = parse::save(request.into_inner(), &caller)?;
+        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        debug!(revision, "saved");
+        Ok(Response::new(v1::SaveResponse { revision }))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn advance(&self, request: Request<v1::AdvanceRequest>) -> Answer<v1::AdvanceResponse> {
+        let caller = caller(&request)?;
+        let write = parse::advance(request.into_inner(), &caller)?;
+        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        Ok(Response::new(v1::AdvanceResponse { revision }))
+    }
+
+    #[instrument(skip_all)]
+    async fn advance_stream(
+        &self,
+        request: Request<Streaming<v1::AdvanceStreamRequest>>,
+    ) -> Answer<Self::AdvanceStreamStream> {
+        let caller = caller(&request)?;
+        let changes = request.into_inner();
+        Ok(Response::new(advance_stream::serve(self.engine.clone(), self.shutdown.clone(), caller, changes)))
+    }
+
+    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
+        let caller = caller(&request)?;
+        let write = parse::delete(request.into_inner(), &caller)?;
+        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        debug!(revision, "deleted");
+        Ok(Response::new(v1::DeleteResponse { revision }))
+    }
+
+    #[instrument(skip_all)]
+    async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
+        Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
+    }
+
+    #[instrument(skip_all)]
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let (selection, start, mode, bookmark_interval) = parse::watch(request.into_inner())?;
+        let watcher =
+            Watcher::new(self.engine.clone(), self.shutdown.clone(), selection, mode, bookmark_interval)
+                .starting(start);
+        Ok(Response::new(streams::watch(watcher)))
+    }
+}

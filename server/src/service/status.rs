@@ -1,0 +1,127 @@
+//! The one place where errors become gRPC's: code, reason, metadata and a sentence.
+
+use std::{collections::HashMap, time::Duration};
+
+use sessiond_proto::{DOMAIN, InvalidName, Reason};
+use sessiond_session::InvalidSession;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{engine::Error, holds::HoldEnd, watch::WatchEnd};
+
+/// When to ask again of a daemon that stops.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why a call is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    #[error(transparent)]
+    Session(#[from] InvalidSession),
+    #[error("the page token is not one that was given for this listing; start over without one")]
+    PageToken,
+    #[error("a token has 32 bytes; Hold gives one")]
+    Token,
+    #[error("this daemon serves only the user that runs it")]
+    NotPermitted,
+    #[error("the daemon is stopping")]
+    ShuttingDown,
+    #[error("a message is larger than {} bytes", super::MAX_MESSAGE)]
+    TooLarge,
+    /// A change of a stream, by its sequence.
+    #[error("{refusal}")]
+    Change { sequence: i64, refusal: Box<Refusal> },
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+/// What gRPC says where a message is larger than may be.
+pub(crate) fn too_large() -> Status {
+    Refusal::TooLarge.into()
+}
+
+impl Refusal {
+    fn code_and_reason(&self) -> (Code, Reason) {
+        match self {
+            Self::Name(_) => (Code::InvalidArgument, Reason::InvalidName),
+            Self::Session(_) => (Code::InvalidArgument, Reason::InvalidSession),
+            Self::PageToken => (Code::InvalidArgument, Reason::InvalidPageToken),
+            Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
+            Self::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
+            Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
+            Self::TooLarge => (Code::ResourceExhausted, Reason::LimitExceeded),
+            Self::Change { refusal, .. } => refusal.code_and_reason(),
+            Self::Engine(error) => engine_code_and_reason(error),
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let pairs = match self {
+            Self::Change { sequence, refusal } => {
+                let mut metadata = refusal.metadata();
+                metadata.insert("sequence".into(), sequence.to_string());
+                return metadata;
+            }
+            Self::Session(InvalidSession { field, .. }) => vec![("field", field.clone())],
+            Self::Engine(Error::Held(holder)) => {
+                let since = jiff::Timestamp::try_from(holder.since).map(|since| since.to_string());
+                vec![
+                    ("label", holder.label.clone()),
+                    ("pid", holder.pid.to_string()),
+                    ("since", since.unwrap_or_default()),
+                ]
+            }
+            Self::Engine(Error::RevisionMismatch { current }) => vec![("revision", current.to_string())],
+            Self::Engine(Error::FileInUse(openers)) => vec![("pids", openers.clone())],
+            _ => Vec::new(),
+        };
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+fn engine_code_and_reason(error: &Error) -> (Code, Reason) {
+    match error {
+        Error::Fenced => (Code::FailedPrecondition, Reason::Fenced),
+        Error::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
+        Error::Held(_) => (Code::FailedPrecondition, Reason::HeldByAnother),
+        Error::RevisionMismatch { .. } => (Code::Aborted, Reason::RevisionMismatch),
+        Error::RequestIdReused => (Code::InvalidArgument, Reason::RequestIdReused),
+        Error::Limit(_) => (Code::ResourceExhausted, Reason::LimitExceeded),
+        Error::FileInUse(_) => (Code::FailedPrecondition, Reason::FileInUse),
+        Error::ForeignFile(_) => (Code::FailedPrecondition, Reason::ForeignFile),
+        Error::Damaged(_) => (Code::DataLoss, Reason::SessionDamaged),
+        Error::StorageFull => (Code::ResourceExhausted, Reason::StorageFull),
+        Error::StorageFailed => (Code::Internal, Reason::StorageFailed),
+        Error::Closed => (Code::Unavailable, Reason::ShuttingDown),
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let (code, reason) = refusal.code_and_reason();
+        let mut details = ErrorDetails::with_error_info(reason.name(), DOMAIN, refusal.metadata());
+        if code == Code::Unavailable {
+            details.set_retry_info(Some(RETRY_AFTER));
+        }
+        Self::with_error_details(code, refusal.to_string(), details)
+    }
+}
+
+impl From<HoldEnd> for Refusal {
+    fn from(end: HoldEnd) -> Self {
+        match end {
+            HoldEnd::ShuttingDown => Self::ShuttingDown,
+            HoldEnd::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<WatchEnd> for Refusal {
+    fn from(end: WatchEnd) -> Self {
+        match end {
+            WatchEnd::ShuttingDown => Self::ShuttingDown,
+            WatchEnd::Engine(error) => error.into(),
+        }
+    }
+}

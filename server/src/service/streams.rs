@@ -1,0 +1,68 @@
+//! Hold and Watch as streams. Each is pulled: no task and no channel stands behind it.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, stream};
+use sessiond_proto::v1;
+use tonic::Status;
+use v1::hold_response::Event;
+
+use super::Refusal;
+use crate::{
+    engine::{Holder, LostReason},
+    holds::{Granted, HoldEvent, HoldStream},
+    watch::Watcher,
+};
+
+pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+pub(super) fn hold(stream: HoldStream) -> ResponseStream<v1::HoldResponse> {
+    Box::pin(stream::unfold(Some(stream), |stream| async {
+        let mut stream = stream?;
+        match stream.next().await {
+            Ok(Some(event)) => Some((Ok(hold_response(event)), Some(stream))),
+            Ok(None) => None,
+            Err(end) => Some((Err(Refusal::from(end).into()), None)),
+        }
+    }))
+}
+
+pub(super) fn watch(watcher: Watcher) -> ResponseStream<v1::WatchResponse> {
+    Box::pin(stream::unfold(Some(watcher), |watcher| async {
+        let mut watcher = watcher?;
+        match watcher.next().await {
+            Ok(response) => Some((Ok(response), Some(watcher))),
+            Err(end) => Some((Err(Refusal::from(end).into()), None)),
+        }
+    }))
+}
+
+fn hold_response(event: HoldEvent) -> v1::HoldResponse {
+    let event = match event {
+        HoldEvent::Waiting { holder, position } => Event::Waiting(v1::Waiting {
+            holder: holder.map(|holder: Arc<Holder>| (&*holder).into()),
+            position: i32::try_from(position).unwrap_or(i32::MAX),
+        }),
+        HoldEvent::Granted(granted) => Event::Granted(granted.into()),
+        HoldEvent::Lost(reason) => Event::Lost(lost(reason)),
+    };
+    v1::HoldResponse { event: Some(event) }
+}
+
+fn lost(reason: LostReason) -> v1::Lost {
+    v1::Lost { reason: v1::LostReason::from(reason).into() }
+}
+
+impl From<Granted> for v1::Granted {
+    fn from(granted: Granted) -> Self {
+        let Granted { token, fence, revision, session, resume_within } = granted;
+        Self {
+            token: token.expose().to_vec(),
+            fence,
+            revision,
+            session: session.map(Into::into),
+            // At most ten minutes.
+            resume_within: resume_within.try_into().ok(),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! What a watcher is told: restarted, a snapshot of every session selected, synced, then every commit, in order, once.
+
+use std::{
+    collections::{HashMap, VecDeque, btree_set},
+    ops::Bound,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use sessiond_proto::{SessionName, v1};
+use tokio::time::{Instant, sleep_until};
+use v1::{RestartReason, watch_response::Event as Told};
+
+use crate::{
+    engine::{
+        Batch, Commit, Engine, Entry, Error, Event, LogError, News, Revision, Selection, Sessions,
+        Subscription,
+    },
+    shutdown::Shutdown,
+};
+
+/// Most commits that a watcher of the latest state reads before it tells what they came to.
+const LATEST_COMMITS: usize = 65_536;
+
+/// Which commits a watcher is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    EveryChange,
+    Latest,
+}
+
+/// Where a watcher begins.
+#[derive(Debug, Clone)]
+pub(crate) enum Start {
+    /// With snapshots.
+    Anew,
+    /// After what it was told before.
+    After { revision: Revision, store_id: Option<String> },
+}
+
+/// A place among the commits of the selected sessions. It is asked for the next thing to tell; a watcher that does not ask
+/// costs nobody anything.
+pub(crate) struct Watcher {
+    engine: Arc<dyn Engine>,
+    shutdown: Shutdown,
+    subscription: Subscription,
+    mode: Mode,
+    bookmark_interval: Duration,
+    phase: Phase,
+    /// Everything up to here was told, or is in `taken`.
+    position: Revision,
+    taken: VecDeque<Commit>,
+    batches: VecDeque<Arc<Batch>>,
+    told: Instant,
+}
+
+enum Phase {
+    Restarting(RestartReason),
+    Snapshots { sessions: Sessions, names: btree_set::IntoIter<SessionName>, last: Option<SessionName> },
+    Resuming,
+    Following,
+}
+
+/// Why a watch ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchEnd {
+    #[error("the daemon is stopping")]
+    ShuttingDown,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl Watcher {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        shutdown: Shutdown,
+        selection: Selection,
+        mode: Mode,
+        bookmark_interval: Duration,
+    ) -> Self {
+        // Subscribed first: whatever is committed after the snapshot is heard of.
+        let subscription = engine.subscribe(selection);
+        Self {
+            engine,
+            shutdown,
+            subscription,
+            mode,
+            bookmark_interval,
+            phase: Phase::Restarting(RestartReason::First),
+            position: 0,
+            taken: VecDeque::new(),
+            batches: VecDeque::new(),
+            told: Instant::now(),
+        }
+    }
+
+    /// Begins where an earlier watch ended, if the store still can tell what came after it.
+    pub(crate) fn starting(mut self, start: Start) -> Self {
+        let Start::After { revision, store_id } = start else { return self };
+        let head = self.engine.snapshot().revision;
+        if store_id.is_some_and(|id| id != self.engine.store_id()) || revision > head {
+            self.phase = Phase::Restarting(RestartReason::OtherStore);
+            return self;
+        }
+        self.phase = Phase::Resuming;
+        self.position = revision;
+        self.subscription.rewind(revision);
+        self
+    }
+
+    /// The next thing to tell. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<v1::WatchResponse, WatchEnd> {
+        let response = self.find_next().await?;
+        self.told = Instant::now();
+        Ok(response)
+    }
+
+    async fn find_next(&mut self) -> Result<v1::WatchResponse, WatchEnd> {
+        loop {
+            if let Some(commit) = self.next_taken() {
+                return Ok(commit.into());
+            }
+            match &mut self.phase {
+                Phase::Restarting(reason) => {
+                    let reason = *reason;
+                    return Ok(self.restart(reason));
+                }
+                Phase::Snapshots { sessions, names, last } => {
+                    let selection = self.subscription.selection();
+                    let Some((name, entry)) = next_session(selection, sessions, names, last) else {
+                        self.phase = Phase::Following;
+                        return Ok(self.synced());
+                    };
+                    return Ok(snapshot(&name, &entry));
+                }
+                Phase::Resuming => self.resume().await?,
+                Phase::Following => {
+                    if let Some(bookmark) = self.follow().await? {
+                        return Ok(bookmark);
+                    }
+                }
+            }
+        }
+    }
+
+    fn restart(&mut self, reason: RestartReason) -> v1::WatchResponse {
+        let snapshot = self.engine.snapshot();
+        self.position = snapshot.revision;
+        let names = self.subscription.selection().names.clone().into_iter();
+        self.phase = Phase::Snapshots { sessions: snapshot.sessions, names, last: None };
+        message(0, Told::Restarted(v1::Restarted { reason: reason.into() }))
+    }
+
+    fn synced(&self) -> v1::WatchResponse {
+        message(self.position, Told::Synced(v1::Synced { store_id: self.engine.store_id() }))
+    }
+
+    /// The first step after a resumption: tells at once whether the log still has the place.
+    async fn resume(&mut self) -> Result<(), WatchEnd> {
+        match self.engine.log(self.position).await {
+            Ok(_) => {
+                self.phase = Phase::Following;
+                // A client that resumes hears at once that it has.
+                self.told = Instant::now() - self.bookmark_interval;
+            }
+            Err(LogError::Trimmed) => self.phase = Phase::Restarting(RestartReason::LogTrimmed),
+            Err(LogError::Unknown) => self.phase = Phase::Restarting(RestartReason::OtherStore),
+            Err(LogError::Engine(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Takes what is new, or waits for it. Tells a bookmark when it is time for one.
+    async fn follow(&mut self) -> Result<Option<v1::WatchResponse>, WatchEnd> {
+        match self.subscription.news(self.position) {
+            News::Batches(batches, through) => self.take(batches, through),
+            News::InLog(from) => match self.engine.log(from).await {
+                Ok(batches) => {
+                    let through = batches.last().map_or(from, |batch| batch.last());
+                    self.take(batches, through);
+                }
+                Err(LogError::Engine(error)) => return Err(error.into()),
+                Err(LogError::Trimmed | LogError::Unknown) => {
+                    self.phase = Phase::Restarting(RestartReason::Lagged);
+                    return Ok(None);
+                }
+            },
+            News::None(head) => {
+                self.position = self.position.max(head);
+                let bookmark_due = self.told + self.bookmark_interval;
+                if bookmark_due > Instant::now() {
+                    tokio::select! {
+                        () = self.subscription.changed() => return Ok(None),
+                        () = sleep_until(bookmark_due) => return Ok(None),
+                        () = self.shutdown.requested() => return Err(WatchEnd::ShuttingDown),
+                    }
+                }
+            }
+        }
+        // However much passes by that was not selected, the stream is never silent for longer.
+        let silent = self.taken.is_empty() && self.batches.is_empty();
+        let due = silent && self.told + self.bookmark_interval <= Instant::now();
+        Ok(due.then(|| message(self.position, Told::Bookmark(v1::Bookmark {}))))
+    }
+
+    fn take(&mut self, batches: Vec<Arc<Batch>>, through: Revision) {
+        match self.mode {
+            Mode::EveryChange => {
+                self.batches.extend(batches);
+                // The place moves on as the batches are gone through.
+                if self.batches.is_empty() {
+                    self.position = self.position.max(through);
+                }
+            }
+            Mode::Latest => {
+                let mut latest = Latest::default();
+                self.add_latest(&mut latest, &batches, through);
+                while latest.read < LATEST_COMMITS
+                    && let News::Batches(batches, through) = self.subscription.news(self.position)
+                {
+                    self.add_latest(&mut latest, &batches, through);
+                }
+                self.taken = latest.commits();
+            }
+        }
+    }
+
+    fn add_latest(&mut self, latest: &mut Latest, batches: &[Arc<Batch>], through: Revision) {
+        for batch in batches {
+            for commit in batch.commits() {
+                if self.wants(commit) {
+                    latest.add(commit.clone());
+                }
+            }
+            latest.read += batch.commits().len();
+        }
+        self.position = self.position.max(through);
+    }
+
+    /// The next commit of what was taken.
+    fn next_taken(&mut self) -> Option<Commit> {
+        while let Some(batch) = self.batches.front() {
+            let start = batch.commits().partition_point(|commit| commit.revision <= self.position);
+            let found = batch.commits()[start..].iter().find(|commit| self.wants(commit)).cloned();
+            if let Some(commit) = found {
+                self.position = commit.revision;
+                return Some(commit);
+            }
+            self.position = self.position.max(batch.last());
+            self.batches.pop_front();
+        }
+        self.taken.pop_front()
+    }
+
+    fn wants(&self, commit: &Commit) -> bool {
+        commit.revision > self.position && self.subscription.selection().matches(&commit.name)
+    }
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watcher").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+/// What a row of commits came to: of each session the last state, and the last change of its hold.
+#[derive(Default)]
+struct Latest {
+    data: HashMap<SessionName, Commit>,
+    holds: HashMap<SessionName, Commit>,
+    /// Commits gone through.
+    read: usize,
+}
+
+impl Latest {
+    fn add(&mut self, commit: Commit) {
+        if !commit.event.is_data() {
+            self.holds.insert(commit.name.clone(), commit);
+            return;
+        }
+        let commit = match self.data.remove(&commit.name) {
+            Some(earlier) => supersede(earlier, commit),
+            None => commit,
+        };
+        self.data.insert(commit.name.clone(), commit);
+    }
+
+    fn commits(self) -> VecDeque<Commit> {
+        let mut commits: Vec<_> = self.data.into_values().chain(self.holds.into_values()).collect();
+        commits.sort_unstable_by_key(|commit| commit.revision);
+        commits.into()
+    }
+}
+
+/// Two commits of one session as one, with the same effect.
+fn supersede(earlier: Commit, later: Commit) -> Commit {
+    let event = match (earlier.event, later.event) {
+        (Event::Advanced(mut change), Event::Advanced(next)) => {
+            change.followed_by(next);
+            Event::Advanced(change)
+        }
+        (Event::Saved(mut session), Event::Advanced(next)) => {
+            Arc::make_mut(&mut session).advance(&next);
+            Event::Saved(session)
+        }
+        (Event::Deleted, Event::Advanced(next)) => {
+            let mut session = sessiond_session::Session::default();
+            session.advance(&next);
+            Event::Saved(Arc::new(session))
+        }
+        (_, later) => later,
+    };
+    Commit { previous: earlier.previous, event, ..later }
+}
+
+/// The next session of a selection to tell a snapshot of: those named first, then those of the prefix.
+fn next_session(
+    selection: &Selection,
+    sessions: &Sessions,
+    names: &mut btree_set::IntoIter<SessionName>,
+    last: &mut Option<SessionName>,
+) -> Option<(SessionName, Entry)> {
+    let prefix = selection.prefix.as_deref();
+    let by_prefix = |name: &SessionName| prefix.is_some_and(|prefix| name.as_str().starts_with(prefix));
+    for name in names.by_ref().filter(|name| !by_prefix(name)) {
+        if let Some(entry) = sessions.get(&name).filter(|entry| entry.is_visible()) {
+            return Some((name, entry.clone()));
+        }
+    }
+    let prefix = prefix?;
+    let start: Bound<&str> = match last.as_ref() {
+        Some(last) => Bound::Excluded(last.as_str()),
+        None => Bound::Included(prefix),
+    };
+    let mut rest =
+        sessions.range::<_, str>((start, Bound::Unbounded)).take_while(|(name, _)| by_prefix(name));
+    let (name, entry) = rest.find(|(_, entry)| entry.is_visible())?;
+    *last = Some(name.clone());
+    Some((name.clone(), entry.clone()))
+}
+
+fn snapshot(name: &SessionName, entry: &Entry) -> v1::WatchResponse {
+    let snapshot = v1::Snapshot {
+        session: entry.session.as_deref().cloned().map(Into::into),
+        holder: entry.holder().map(|holder| (&**holder).into()),
+    };
+    v1::WatchResponse { name: name.to_string(), ..message(entry.revision, Told::Snapshot(snapshot)) }
+}
+
+fn message(revision: Revision, event: Told) -> v1::WatchResponse {
+    let time = Some(SystemTime::now().into());
+    v1::WatchResponse { revision, name: String::new(), time, event: Some(event), previous_revision: 0 }
+}
