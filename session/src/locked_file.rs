@@ -115,6 +115,7 @@ impl LockedFile {
         let new =
             tempfile::Builder::new().prefix(&prefix).suffix(".new").tempfile_in(directory)?.into_temp_path();
         write_new(&new, fill).map_err(|error| FileError::of(error, &new))?;
+        remove_orphans(&path)?;
         new.persist_noclobber(&path).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists,
             _ => error.error.into(),
@@ -153,6 +154,8 @@ impl LockedFile {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
             transaction.commit()?;
+            // Thousands of files can be open at once. It is committed, whatever becomes of this.
+            let _ = self.connection.release_memory();
             Ok(value)
         })();
         result.map_err(|error| FileError::of(error, &self.path))
@@ -272,6 +275,7 @@ fn open_and_lock(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
     // Of a file that someone switched to a write-ahead log.
     connection.execute_batch("PRAGMA journal_mode = DELETE")?;
+    connection.release_memory()?;
     Ok(connection)
 }
 
@@ -283,7 +287,8 @@ fn write_new(path: &Path, fill: impl FnOnce(&Connection) -> rusqlite::Result<()>
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Nothing that these settings do is kept in the file. The cache is small because thousands of files can be open at once.
+/// Nothing that these settings do is kept in the file. The cache is small because thousands of
+/// files can be open at once.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -292,6 +297,17 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         "PRAGMA cache_size = -16; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
     )?;
     Ok(connection)
+}
+
+/// Removes what SQLite kept beside a database that is gone, as SQLite itself does before it makes one: it would take it for
+/// the new one's, and write old pages into it.
+fn remove_orphans(path: &Path) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => return Err(FileError::Exists),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Err(_) => {}
+    }
+    ["-journal", "-wal"].iter().try_for_each(|suffix| Ok(remove_if_there(&sidecar(path, suffix))?))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -303,4 +319,67 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 fn sync_directory(directory: &Path) -> Result<(), FileError> {
     Ok(File::open(directory)?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::Connection;
+
+    use super::{FileError, LockedFile, sidecar};
+
+    #[test]
+    fn a_write_on_a_full_disk_changes_nothing_and_goes_through_when_there_is_room() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a");
+        let mut file = LockedFile::create(&path, |connection| connection.execute_batch("CREATE TABLE t (a)"))
+            .expect("made");
+        let write = "DELETE FROM t; INSERT INTO t VALUES (zeroblob(100000))";
+        let full = file.write(|connection| {
+            connection.execute_batch("PRAGMA max_page_count = 3")?;
+            connection.execute_batch(write)
+        });
+        assert!(matches!(full, Err(FileError::Full)), "{full:?}");
+        let rows = |file: &LockedFile| {
+            let count = file.connection().query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0));
+            count.expect("readable")
+        };
+        assert_eq!(rows(&file), 0);
+        file.write(|connection| {
+            connection.execute_batch("PRAGMA max_page_count = 1000")?;
+            connection.execute_batch(write)
+        })
+        .expect("there is room");
+        assert_eq!(rows(&file), 1);
+        file.close().expect("closed");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn a_journal_left_by_a_file_that_is_gone_is_not_played_into_a_new_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a");
+        let gone = Connection::open(&path).expect("open");
+        gone.execute_batch("CREATE TABLE old (a); INSERT INTO old VALUES (zeroblob(1000000))").expect("made");
+        gone.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE old SET a = zeroblob(1000001)")
+            .expect("spilled");
+        fs::remove_file(&path).expect("removed");
+        let journal = sidecar(&path, "-journal");
+        assert_ne!(fs::read(&journal).expect("there")[0], 0, "it counts");
+
+        let file = LockedFile::create(&path, |connection| connection.execute_batch("CREATE TABLE new (a)"));
+        let file = file.expect("made");
+        assert!(file.connection().table_exists(None, "new").expect("readable"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_filled_is_not_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let made = LockedFile::create(&directory.path().join("a"), |connection| {
+            connection.execute_batch("CREATE TABLE t (a); INSERT INTO missing VALUES (1)")
+        });
+        assert!(matches!(made, Err(FileError::Sqlite(_))), "{made:?}");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+    }
 }
