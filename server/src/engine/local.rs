@@ -38,7 +38,7 @@ impl<J: Journal> LocalEngine<J> {
             mirrors.start(
                 Box::new(move |name| source.whole_session(name)),
                 Box::new(move |name, revision| {
-                    note.with_journal(|journal, _| journal.note_mirrored(name, revision))
+                    note.with_journal(|journal, _| journal.note_mirrored(name, revision));
                 }),
             )?;
         }
@@ -137,22 +137,16 @@ impl<J: Journal> Engine for LocalEngine<J> {
     }
 
     async fn commit(&self, write: Write) -> Result<Outcome, Error> {
-        let (name, lets_go) = (write.name.clone(), write.letting_go().is_some());
-        let outcome = self.committer.commit(write).await;
-        if let Some(mirrors) = self.mirrors.as_ref().filter(|_| lets_go && outcome.is_ok()) {
-            mirrors.let_go(&name);
-        }
-        outcome
+        self.committer.commit(write).await
     }
 
     async fn grant(&self, write: Write) -> Result<Outcome, Error> {
         let name = write.name.clone();
         self.claim(&name).await?;
         let outcome = self.committer.commit(write).await;
-        if let Some(mirrors) = self.mirrors.as_ref().filter(|_| outcome.is_err()) {
-            if self.committer.state().entry(&name).is_none_or(|entry| entry.held().is_none()) {
-                mirrors.let_go(&name);
-            }
+        // Once it is held, the hold keeps the file locked.
+        if let Some(mirrors) = &self.mirrors {
+            mirrors.let_go(&name);
         }
         outcome
     }

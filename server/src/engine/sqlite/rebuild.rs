@@ -51,7 +51,7 @@ fn mirrors(directory: &Path) -> io::Result<Vec<Mirror>> {
             Ok(Some(mirror)) => mirrors.push(mirror),
             Ok(None) => info!(session = %name, "not written by the daemon: it is taken in at its first use"),
             Err(error) => {
-                warn!(session = %name, error, "the session's file cannot be read, and is left as it is")
+                warn!(session = %name, error, "the session's file cannot be read, and is left as it is");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Opening a store, and reading back what it had.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -80,13 +80,22 @@ pub(super) fn open(directory: &Path) -> Result<(Opened, Recovered), OpenError> {
 
 /// A session's keys.
 pub(super) fn keys(connection: &Connection, name: &SessionName) -> Result<Keys, LogRowError> {
+    let stored = stored_keys(connection, name)?;
+    let count = stored.len();
+    let keys: Keys = stored.into_iter().filter_map(|(dc, key)| Some((dc, key?))).collect();
+    if keys.len() == count { Ok(keys) } else { Err(LogRowError::Entry("a key".into())) }
+}
+
+/// A session's keys as they are stored; `None` stands for one that is none.
+pub(super) fn stored_keys(
+    connection: &Connection,
+    name: &SessionName,
+) -> rusqlite::Result<BTreeMap<i32, Option<AuthKey>>> {
     let mut select = connection.prepare_cached("select dc, key from auth where name = ?")?;
     let mut rows = select.query([name.as_str()])?;
-    let mut keys = Keys::new();
+    let mut keys = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let key = AuthKey::try_from(bytes).map_err(|e| LogRowError::Entry(e.to_string()))?;
-        keys.insert(row.get(0)?, key);
+        keys.insert(row.get(0)?, AuthKey::try_from(row.get_ref(1)?.as_blob()?).ok());
     }
     Ok(keys)
 }

@@ -9,7 +9,6 @@ use std::{
 use prost::Message as _;
 use rusqlite::{Connection, ErrorCode, params};
 use sessiond_proto::{SessionName, v1};
-use sessiond_session::AuthKey;
 use tracing::{error, info, warn};
 
 use super::{log, recovery, schema, times};
@@ -205,18 +204,16 @@ impl Store {
     /// Keys are written at once: the log has none. A session without keys and without data is gone.
     fn put_keys(&self, transaction: &Transaction) -> rusqlite::Result<()> {
         for (name, revision, keys) in &transaction.keys {
-            let mut old = self.connection.prepare_cached("select dc, key from auth where name = ?")?;
-            let old =
-                old.query_map([name.as_str()], |row| Ok((row.get::<_, i32>(0)?, row.get::<_, Vec<u8>>(1)?)));
-            let old: Keys =
-                old?.filter_map(|row| Some((row.as_ref().ok()?.0, key_of(row.ok()?.1)?))).collect();
+            let old = recovery::stored_keys(&self.connection, name)?;
             let mut delete = self.connection.prepare_cached("delete from auth where name = ? and dc = ?")?;
             for dc in old.keys().filter(|dc| !keys.contains_key(dc)) {
                 delete.execute(params![name.as_str(), dc])?;
             }
             let mut insert =
                 self.connection.prepare_cached("insert or replace into auth values (?, ?, ?, 0, ?)")?;
-            for (dc, key) in keys.iter().filter(|(dc, key)| old.get(dc) != Some(key)) {
+            for (dc, key) in
+                keys.iter().filter(|(dc, key)| old.get(*dc).and_then(Option::as_ref) != Some(*key))
+            {
                 insert.execute(params![name.as_str(), dc, key.expose(), revision])?;
             }
         }
@@ -472,8 +469,4 @@ pub(super) fn status_code(status: HoldStatus) -> i64 {
         HoldStatus::Ended => 2,
         HoldStatus::Over => 3,
     }
-}
-
-fn key_of(bytes: Vec<u8>) -> Option<AuthKey> {
-    AuthKey::try_from(bytes.as_slice()).ok()
 }
