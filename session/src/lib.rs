@@ -3,6 +3,28 @@
 //!
 //! A program takes any [`Storage`] and is indifferent to which it got: [`SqliteSession`] (a file, used directly),
 //! [`MemorySession`], or the `DaemonSession` of `sessiond-client` (the daemon, shared by many processes).
+//!
+//! ```
+//! use sessiond_session::{Session, SqliteSession, Storage, StorageError};
+//!
+//! async fn log_in(storage: &dyn Storage) -> Result<Session, StorageError> {
+//!     if let Some(session) = storage.load().await? {
+//!         return Ok(session);
+//!     }
+//!     let session = Session::default(); // what Telegram answered to a login
+//!     storage.save(&session).await?;
+//!     Ok(session)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let file = SqliteSession::open(directory.path().join("alice")).await?;
+//! log_in(&file).await?;
+//! assert!(file.path().ends_with("alice.session"));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod formats;
 
