@@ -1,0 +1,35 @@
+//! What every test needs: a daemon of its own, clients of it in this process and in others, and sessions with made-up keys.
+
+mod actor;
+mod client;
+mod daemon;
+mod refusal;
+mod sample;
+
+use std::{future::Future, panic::Location, time::Duration};
+
+use tokio::time::timeout;
+
+pub(crate) use actor::Actor;
+pub(crate) use client::{Client, Held, HoldStream};
+pub(crate) use daemon::{Builder, Daemon};
+pub(crate) use refusal::{expect_reason, metadata_of};
+pub(crate) use sample::{channel, key, pts, random_session, session_of};
+
+/// Longest that a test waits for what has to happen. Far longer than anything takes, even on a machine that does much else.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits for what has to happen.
+///
+/// # Panics
+/// Where it does not within the [`DEADLINE`].
+#[track_caller]
+pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let asked_at = Location::caller();
+    async move {
+        match timeout(DEADLINE, future).await {
+            Ok(output) => output,
+            Err(_) => panic!("what {asked_at} waits for has not happened in {DEADLINE:?}"),
+        }
+    }
+}
