@@ -123,6 +123,29 @@ impl MirrorFile {
         Ok(Self { file })
     }
 
+    /// Makes a stock file ours that was taken in: its own tables are written, and ours is added.
+    ///
+    /// # Errors
+    /// It no longer has what was `taken` from it. It was not touched then.
+    pub(crate) fn adopt(
+        path: &Path,
+        owner: &Owner<'_>,
+        taken: &Session,
+        (session, revision): (&Session, Revision),
+    ) -> Result<Self, MirrorError> {
+        let mut file = LockedFile::open(path)?;
+        match judge(file.connection(), owner)? {
+            Verdict::Other(Found::Unclaimed(found)) if found == *taken => {}
+            Verdict::Other(found) => return Err(found.refusal()),
+            Verdict::Ours(_) => return Err(MirrorError::Swapped),
+        }
+        file.write(|connection| {
+            connection.execute_batch(TABLE)?;
+            fill(connection, owner, session, revision)
+        })?;
+        Ok(Self { file })
+    }
+
     /// Writes a session, durable on Ok.
     ///
     /// # Errors
@@ -134,6 +157,11 @@ impl MirrorFile {
         revision: Revision,
     ) -> Result<(), MirrorError> {
         Ok(self.file.write(|connection| fill(connection, owner, session, revision))?)
+    }
+
+    /// What is in it.
+    pub(crate) fn session(&self) -> Result<Session, FormatError> {
+        telethon_v2::read(self.file.connection())
     }
 
     /// Whether its path still leads to it.

@@ -1,24 +1,22 @@
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use sessiond_proto::SessionName;
-use sessiond_session::{Session, formats};
+use sessiond_session::{Opener, Session, formats};
 use tracing::{debug, error, info, warn};
 
 use super::{
     due::Due,
     mirror_file::{Found, MirrorError, MirrorFile, Owner},
+    session_files::{ENDING, SessionFiles},
 };
 use crate::engine::{Error, Event, Revision, Sessions, journal::Transaction};
-
-/// Ending of a session's own file.
-const ENDING: &str = ".session";
 
 /// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
@@ -36,7 +34,7 @@ pub(crate) type Note = Box<dyn Fn(&SessionName, Revision) + Send + Sync>;
 /// The sessions' own files, `NAME.session`: what users know, in Telethon v2's format. A thread keeps them up to date; the
 /// file of a session that is held is locked. A file that is not ours, or not as we left it, is never touched.
 pub(crate) struct Mirrors {
-    directory: PathBuf,
+    files: SessionFiles,
     store_ids: Vec<String>,
     /// Most files open at a time.
     budget: usize,
@@ -66,8 +64,8 @@ struct Slot {
     file: Option<MirrorFile>,
     /// Revision in the file.
     revision: Revision,
-    /// The file is a stock file that was taken in, and may be replaced by ours.
-    adopting: bool,
+    /// It is a stock file that was taken in with this in it, and is to become ours.
+    taken: Option<Box<Session>>,
 }
 
 /// Why a file is to stay locked.
@@ -81,7 +79,7 @@ struct Use {
 impl Mirrors {
     pub(super) fn new(directory: &Path, store_ids: Vec<String>, budget: usize) -> Self {
         Self {
-            directory: directory.to_owned(),
+            files: SessionFiles::of(directory),
             store_ids,
             budget,
             slots: Mutex::default(),
@@ -117,7 +115,7 @@ impl Mirrors {
 
     /// Whether there is a file by a session's name.
     pub(crate) fn exists(&self, name: &SessionName) -> bool {
-        self.path(name).exists()
+        self.files.path(name).exists()
     }
 
     /// Whether a session's file is open and locked already, and still in its place; it counts as claimed then.
@@ -173,7 +171,7 @@ impl Mirrors {
                 Ok(Claim::Ours)
             }
             Found::Unclaimed(session) if known == 0 => {
-                slot.adopting = true;
+                slot.taken = Some(Box::new(session.clone()));
                 Ok(Claim::Unclaimed(Box::new(session)))
             }
             Found::Unclaimed(_) => Err(Error::ForeignFile("was put there by another program".into())),
@@ -181,11 +179,7 @@ impl Mirrors {
             Found::Damaged(why) => Err(Error::Damaged(format!(
                 "the file {name}{ENDING} cannot be read ({why}); `sessiond mirror --force {name}` writes it anew"
             ))),
-            Found::InUse(openers) => {
-                let openers: Vec<_> = openers.iter().map(ToString::to_string).collect();
-                let openers = if openers.is_empty() { "another program".into() } else { openers.join(", ") };
-                Err(Error::FileInUse(openers))
-            }
+            Found::InUse(openers) => Err(in_use(&openers)),
         }
     }
 
@@ -220,7 +214,7 @@ impl Mirrors {
 
     /// What is in a session's file, whoever wrote it.
     pub(crate) fn read_foreign(&self, name: &SessionName) -> Result<Session, Error> {
-        let path = self.path(name);
+        let path = self.files.path(name);
         if !path.exists() {
             return Err(Error::ForeignFile("is not there".into()));
         }
@@ -239,10 +233,9 @@ impl Mirrors {
     ) -> Result<Option<String>, Error> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
-        slot.adopting = false;
+        slot.taken = None;
         let known = whole.map_or(0, |(_, revision)| *revision);
-        let ours = !replace || matches!(self.find(name)?, Found::Missing | Found::Ours(..));
-        let kept = if ours { None } else { Some(self.keep_aside(name, &mut slot)?) };
+        let kept = if replace { self.clear_the_place(name, &mut slot)? } else { None };
         match self.claim_slot(name, known, &mut slot)? {
             Claim::Ours => {}
             Claim::Unclaimed(_) => return Err(Error::ForeignFile("was put there by another program".into())),
@@ -309,7 +302,7 @@ impl Mirrors {
             }
         }
         self.close_if_unused(name, &mut slot);
-        let closed = slot.file.is_none() && !slot.adopting;
+        let closed = slot.file.is_none() && slot.taken.is_none();
         drop(slot);
         if closed {
             self.forget(name);
@@ -323,8 +316,12 @@ impl Mirrors {
         whole: Option<&(Session, Revision)>,
         slot: &mut Slot,
     ) -> Result<(), MirrorError> {
-        let path = self.path(name);
+        let path = self.files.path(name);
         let owner = Owner { store_ids: &self.store_ids, name };
+        if let (Some(taken), Some((session, revision))) = (slot.taken.take(), whole) {
+            slot.file = Some(MirrorFile::adopt(&path, &owner, &taken, (session, *revision))?);
+            slot.revision = *revision;
+        }
         if slot.file.is_none() {
             match MirrorFile::find(&path, &owner)? {
                 Found::Missing => {}
@@ -332,11 +329,9 @@ impl Mirrors {
                     slot.file = Some(file);
                     slot.revision = revision;
                 }
-                Found::Unclaimed(_) if slot.adopting => remove(&path)?,
                 found => return if whole.is_none() { Ok(()) } else { Err(found.refusal()) },
             }
         }
-        slot.adopting = false;
         match (whole, slot.file.take()) {
             (Some((session, revision)), None) => {
                 slot.file = Some(MirrorFile::create(&path, &owner, session, *revision)?);
@@ -362,44 +357,36 @@ impl Mirrors {
     /// deleted just before a crash are removed.
     fn look_around(&self) {
         let known = std::mem::take(&mut *lock(&self.known));
-        let Ok(entries) = fs::read_dir(&self.directory) else { return };
-        let names = entries.flatten().filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|text| text.strip_suffix(ENDING))
-                .and_then(|text| text.parse().ok())
-        });
-        let names: HashSet<SessionName> = names.collect();
+        self.files.sweep();
+        let Ok(names) = self.files.names() else { return };
         let missing = known.iter().filter(|(name, entry)| entry.session.is_some() && !names.contains(*name));
         missing.for_each(|(name, _)| self.due.now(name));
         names.iter().filter(|name| !known.contains_key(*name)).for_each(|name| self.due.now(name));
     }
 
-    fn keep_aside(&self, name: &SessionName, slot: &mut Slot) -> Result<String, Error> {
+    /// Has nothing at a session's path but what is ours. Whatever else was there is kept under another name, which is
+    /// told; what a program is using is left to it.
+    fn clear_the_place(&self, name: &SessionName, slot: &mut Slot) -> Result<Option<String>, Error> {
+        if slot.file.as_ref().is_some_and(MirrorFile::path_is_ours) {
+            return Ok(None);
+        }
         slot.file = None;
-        let path = self.path(name);
-        let failed = |error: io::Error| {
+        match self.find(name)? {
+            Found::Missing | Found::Ours(..) => return Ok(None),
+            Found::InUse(openers) => return Err(in_use(&openers)),
+            Found::Unclaimed(_) | Found::Foreign(_) | Found::Damaged(_) => {}
+        }
+        let kept = self.files.keep_aside(name).map_err(|error| {
             error!(session = %name, %error, "the session's file cannot be kept aside");
             Error::StorageFailed
-        };
-        let free = |number: &usize| !self.directory.join(format!("{name}{ENDING}.kept-{number}")).exists();
-        let number = (1..).find(free).expect("there is a free number");
-        let kept = format!("{name}{ENDING}.kept-{number}");
-        fs::rename(&path, self.directory.join(&kept)).map_err(failed)?;
-        for sidecar in ["-journal", "-wal", "-shm"] {
-            let from = self.directory.join(format!("{name}{ENDING}{sidecar}"));
-            if from.exists() {
-                fs::rename(from, self.directory.join(format!("{kept}{sidecar}"))).map_err(failed)?;
-            }
-        }
-        warn!(session = %name, kept, "the session's file was replaced");
-        Ok(kept)
+        })?;
+        warn!(session = %name, kept, "the session's file is replaced");
+        Ok(Some(kept))
     }
 
     fn find(&self, name: &SessionName) -> Result<Found, Error> {
         let owner = Owner { store_ids: &self.store_ids, name };
-        MirrorFile::find(&self.path(name), &owner).map_err(|error| self.refusal(name, &error))
+        MirrorFile::find(&self.files.path(name), &owner).map_err(|error| self.refusal(name, &error))
     }
 
     fn refusal(&self, name: &SessionName, error: &MirrorError) -> Error {
@@ -458,20 +445,17 @@ impl Mirrors {
     fn slot(&self, name: &SessionName) -> Arc<Mutex<Slot>> {
         Arc::clone(lock(&self.slots).entry(name.clone()).or_default())
     }
-
-    fn path(&self, name: &SessionName) -> PathBuf {
-        self.directory.join(format!("{name}{ENDING}"))
-    }
 }
 
 impl std::fmt::Debug for Mirrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mirrors").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("Mirrors").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
-fn remove(path: &Path) -> Result<(), MirrorError> {
-    fs::remove_file(path).map_err(MirrorError::from)
+fn in_use(openers: &[Opener]) -> Error {
+    let openers: Vec<_> = openers.iter().map(ToString::to_string).collect();
+    Error::FileInUse(if openers.is_empty() { "another program".into() } else { openers.join(", ") })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,6 +8,7 @@ mod mirrors;
 mod rebuild;
 mod recovery;
 mod schema;
+mod session_files;
 mod store;
 mod times;
 

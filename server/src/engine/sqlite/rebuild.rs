@@ -6,15 +6,17 @@ use std::{
 };
 
 use prost::Message as _;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 use sessiond_proto::{SessionName, v1};
-use sessiond_session::{Session, formats};
+use sessiond_session::{Session, formats::Source};
 use tracing::{info, warn};
 
 use super::{
     OpenError,
+    mirror_file::{Found, MirrorFile, Owner},
     recovery::{self, REVISION_JUMP},
     schema,
+    session_files::SessionFiles,
     store::FILE,
     times,
 };
@@ -41,30 +43,36 @@ pub(super) fn rebuild(directory: &Path) -> Result<Option<String>, OpenError> {
 }
 
 fn mirrors(directory: &Path) -> io::Result<Vec<Mirror>> {
+    let files = SessionFiles::of(directory);
     let mut mirrors = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let stem =
-            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".session"));
-        let Some(name) = stem.and_then(|stem| stem.parse().ok()) else { continue };
-        match read(&path, &name) {
+    for name in files.names()? {
+        match read(&files.path(&name), &name) {
             Ok(Some(mirror)) => mirrors.push(mirror),
-            Ok(None) => info!(session = %name, "not written by the daemon: it is taken in at its first use"),
+            Ok(None) => {
+                info!(session = %name, "not as the daemon left it: it is left for its first use, or an import")
+            }
             Err(error) => {
-                warn!(session = %name, error, "the session's file cannot be read, and is left as it is");
+                warn!(session = %name, error = %error, "the session's file cannot be read, and is left as it is");
             }
         }
     }
     Ok(mirrors)
 }
 
-fn read(path: &Path, name: &SessionName) -> Result<Option<Mirror>, String> {
-    let session = formats::open_file(path).map_err(|error| error.to_string())?.session;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
-    let sql = "select store_id, revision from sessiond_mirror where name = ?";
-    let owner = connection.query_row(sql, [name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(owner.ok().map(|(store_id, revision)| Mirror { name: name.clone(), store_id, revision, session }))
+/// What the daemon wrote, of whichever store. `None`: another program wrote it, or changed it since.
+fn read(path: &Path, name: &SessionName) -> Result<Option<Mirror>, Box<dyn std::error::Error + Send + Sync>> {
+    let store_id = {
+        let source = Source::open_alone(path)?;
+        let sql = "select store_id from sessiond_mirror where name = ?";
+        source.connection().query_row(sql, [name.as_str()], |row| row.get(0)).unwrap_or_default()
+    };
+    let store_ids = [store_id];
+    let Found::Ours(file, revision) = MirrorFile::find(path, &Owner { store_ids: &store_ids, name })? else {
+        return Ok(None);
+    };
+    let session = file.session()?;
+    let [store_id] = store_ids;
+    Ok(Some(Mirror { name: name.clone(), store_id, revision, session }))
 }
 
 fn keep_aside(directory: &Path) -> io::Result<Option<String>> {
