@@ -220,6 +220,12 @@ mod tests {
         assert!(error.to_string().contains(&format!("in use by the daemon with pid {pid}")), "{error}");
 
         drop(first);
+        let lock_file = parent.path().join("sessiond.lock");
+        assert_eq!(
+            fs::read_to_string(lock_file).expect("there"),
+            "",
+            "nobody is told the pid of who is gone"
+        );
         DataDirectory::open(parent.path()).expect("free again");
     }
 

@@ -12,6 +12,9 @@ use tracing_subscriber::{
     util::{SubscriberInitExt as _, TryInitError},
 };
 
+/// The libraries that carry gRPC write several lines a message at `debug`: they do only where the filter names them.
+const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tonic=info,tower=info";
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,7 +46,8 @@ pub(crate) fn init(filter: &LogFilter, format: LogFormat) -> Result<(), TryInitE
 
 impl LogFilter {
     fn to_env_filter(&self) -> EnvFilter {
-        EnvFilter::try_new(&self.0).expect("it could be read when it was made")
+        // Of two directives for one library the later counts.
+        EnvFilter::try_new(format!("{QUIET},{}", self.0)).expect("both parts can be read")
     }
 }
 
@@ -82,6 +86,16 @@ mod tests {
         for text in ["a=b=c", "sessiond=loud"] {
             assert!(text.parse::<LogFilter>().is_err(), "{text}");
         }
-        assert_eq!(LogFilter::default().to_env_filter().to_string(), "info");
+    }
+
+    #[test]
+    fn libraries_are_as_verbose_as_the_filter_says_of_them_and_no_more() {
+        let filter = |text: &str| text.parse::<LogFilter>().expect("valid").to_env_filter().to_string();
+        let directives = filter("debug,h2=trace");
+        let directives: Vec<_> = directives.split(',').collect();
+        for expected in ["debug", "h2=trace", "hyper=info"] {
+            assert!(directives.contains(&expected), "{directives:?}");
+        }
+        assert!(!directives.contains(&"h2=info"));
     }
 }

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use crate::{config::Config, exit::Exit};
+use crate::config::Config;
 
 /// Who waits for the daemon to serve: a descriptor that somebody reads (`--ready-fd`), a service manager (sd_notify(3)), or
 /// nobody.
@@ -77,16 +77,6 @@ impl Readiness {
             let sent =
                 UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), address));
             log_failure(sent);
-        }
-    }
-}
-
-impl ReadinessError {
-    /// The code to exit with.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Descriptor { .. } => Exit::Usage,
-            Self::Address(_) => Exit::Config,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::Command;
+
 /// What the daemon takes from its environment beside the settings themselves: where a user's directories are, and who
 /// waits for it to be ready.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,16 @@ impl Environment {
         let home = self.home.as_ref().filter(absolute);
         named.filter(absolute).map(PathBuf::from).or_else(|| Some(Path::new(home?).join(in_home)))
     }
+}
+
+/// The command line, blind to variables that are empty: they count as not set.
+pub(crate) fn without_empty_variables(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+            if empty { arg.env(None) } else { arg }
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 #[cfg(test)]

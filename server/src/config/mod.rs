@@ -17,7 +17,7 @@ use crate::{
     logging::{LogFilter, LogFormat},
 };
 
-pub(crate) use self::abstract_name::AbstractName;
+pub(crate) use self::{abstract_name::AbstractName, environment::without_empty_variables};
 
 /// How long a session rests between two holders unless the user says otherwise.
 const HAND_OVER_DELAY: Duration = Duration::from_secs(1);

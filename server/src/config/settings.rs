@@ -44,7 +44,8 @@ pub(super) struct Settings {
     pub(super) resume_window: Option<Span<100, 600_000>>,
 
     /// What is logged, to stderr: error, warn, info, debug, trace or off, also by module and span, as in
-    /// info,sessiond_server=debug. Keys are never logged. Default: info
+    /// info,sessiond_server=debug. The libraries that carry gRPC are at info unless they are named: h2=debug. Keys are never
+    /// logged. Default: info
     #[arg(long, value_name = "FILTER", env = "SESSIOND_LOG")]
     pub(super) log: Option<LogFilter>,
 
@@ -112,17 +113,23 @@ mod tests {
 
     use super::{EngineKind, Error, Settings};
 
+    const EVERY_KEY: &str = "\
+        dir = '/srv/sessions'\n\
+        socket = 'unix:/run/x.sock'\n\
+        abstract-socket = 'x'\n\
+        engine = 'memory'\n\
+        hand-over-delay = 0\n\
+        resume-window = '1m'\n\
+        log = 'debug'\n\
+        log-format = 'json'\n";
+
     fn parse(text: &str) -> Result<Settings, Error> {
         Settings::parse(text, Path::new("sessiond.toml"))
     }
 
     #[test]
     fn a_file_sets_what_the_flags_set() {
-        let settings = parse(
-            "dir = '/srv/sessions'\nsocket = 'unix:/run/x.sock'\nabstract-socket = 'x'\nengine = 'memory'\n\
-             hand-over-delay = 0\nresume-window = '1m'\nlog = 'debug'\nlog-format = 'json'\n",
-        )
-        .expect("every key is known");
+        let settings = parse(EVERY_KEY).expect("every key is known");
         assert_eq!(settings.dir.as_deref(), Some(Path::new("/srv/sessions")));
         assert_eq!(settings.socket, Some(Path::new("/run/x.sock").into()));
         assert_eq!(settings.engine, Some(EngineKind::Memory));
@@ -158,6 +165,9 @@ mod tests {
         let settings = flags.or(file);
         assert_eq!(settings.resume_window, Some("1s".parse().expect("valid")));
         assert_eq!(settings.engine, Some(EngineKind::Memory));
+
+        let all = || parse(EVERY_KEY).expect("valid");
+        assert_eq!(format!("{:?}", Settings::default().or(all())), format!("{:?}", all()));
     }
 
     #[test]

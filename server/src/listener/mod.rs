@@ -128,7 +128,11 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, caller)) => match limit.admit(&caller, place) {
-                    Some(places) => return Connection::new(stream, caller, places),
+                    Some(places) => {
+                        let Caller { uid, gid, pid, executable, process: _ } = &caller;
+                        tracing::debug!(uid, gid, pid, %executable, "connected");
+                        return Connection::new(stream, caller, places);
+                    }
                     None => tracing::warn!(uid = caller.uid, pid = caller.pid, "refused another user"),
                 },
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
