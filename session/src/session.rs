@@ -36,8 +36,7 @@ pub enum Auth {
     /// There is none.
     #[default]
     Absent,
-    /// There is one, told to whoever holds the session and to nobody else. Saving a session with it keeps the key that is
-    /// stored under MERGE, and is an error under REPLACE.
+    /// There is one, told to whoever holds the session and to nobody else. Merged, it keeps the key that is there.
     Withheld,
     /// The key.
     Key(AuthKey),

@@ -167,9 +167,9 @@ impl<J: Journal> Committer<J> {
         work(&mut writer.journal, head)
     }
 
-    /// Notes what is wrong with a session's data or file, or that nothing is.
-    pub(crate) fn set_damage(&self, name: &SessionName, damage: Option<&str>) {
-        write_lock(&self.shared.state).set_damage(name, damage);
+    /// Notes what is wrong with a session's file, or that nothing is.
+    pub(crate) fn set_file_damage(&self, name: &SessionName, damage: Option<&str>) {
+        write_lock(&self.shared.state).set_file_damage(name, damage);
     }
 
     /// Commits and batches so far.

@@ -49,6 +49,9 @@ impl<J: Journal> LocalEngine<J> {
     /// in yet is taken in.
     async fn claim(&self, name: &SessionName) -> Result<(), Error> {
         let Some(mirrors) = &self.mirrors else { return Ok(()) };
+        if let Some(why) = self.committer.state().entry(name).and_then(|entry| entry.unreadable()) {
+            return Err(Error::Damaged(why.to_string()));
+        }
         let known = self.revision_of(name);
         let claim = match mirrors.claimed(name) {
             true => Claim::Ours,
@@ -62,7 +65,7 @@ impl<J: Journal> LocalEngine<J> {
         if let Claim::Unclaimed(session) = claim {
             self.take_in(name, *session).await?;
         }
-        self.committer.set_damage(name, None);
+        self.committer.set_file_damage(name, None);
         Ok(())
     }
 
@@ -88,7 +91,7 @@ impl<J: Journal> LocalEngine<J> {
 
     fn note_damage(&self, name: &SessionName, error: &Error) {
         if matches!(error, Error::ForeignFile(_) | Error::Damaged(_)) {
-            self.committer.set_damage(name, Some(&error.to_string()));
+            self.committer.set_file_damage(name, Some(&error.to_string()));
         }
     }
 
@@ -96,8 +99,8 @@ impl<J: Journal> LocalEngine<J> {
         let entry = self.committer.state().entry(name).cloned().unwrap_or_default();
         let holder = entry.holder().cloned();
         let Some(bearer) = bearer else {
-            if let Some(damage) = entry.damage.filter(|_| entry.session.is_none()) {
-                return Err(Error::Damaged(damage.to_string()));
+            if let Some(why) = entry.unreadable() {
+                return Err(Error::Damaged(why.to_string()));
             }
             let session = entry.session.map(Arc::unwrap_or_clone);
             return Ok(Loaded { session, revision: entry.revision, holder });
@@ -197,7 +200,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
         blocking(move || {
             let whole = committer.whole_session(&name)?;
             let kept_as = mirrors.settle(&name, whole.as_ref(), action != MirrorAction::Write)?;
-            committer.set_damage(&name, None);
+            committer.set_file_damage(&name, None);
             Ok(Settled { revision: whole.map_or(0, |(_, revision)| revision), kept_as })
         })
         .await

@@ -46,8 +46,17 @@ pub(crate) struct Entry {
     pub(crate) keys: Option<Arc<Keys>>,
     /// Its last hold.
     pub(crate) hold: Option<Arc<Hold>>,
-    /// What is wrong with its stored data or its file.
-    pub(crate) damage: Option<Arc<str>>,
+    /// What is wrong with it.
+    pub(crate) damage: Option<Damage>,
+}
+
+/// What is wrong with a session, for people.
+#[derive(Debug, Clone)]
+pub(crate) enum Damage {
+    /// Its data in the store cannot be read.
+    Stored(Arc<str>),
+    /// Its own file is damaged, or was changed by another program. Its data is whole.
+    File(Arc<str>),
 }
 
 impl State {
@@ -66,11 +75,17 @@ impl State {
         entry.changed = *time;
         entry.revision = *revision;
         match event {
+            // In recovery: what the change was made to cannot be read.
+            Event::Advanced(_) if matches!(entry.damage, Some(Damage::Stored(_))) => {}
             Event::Advanced(change) => Arc::make_mut(entry.session.get_or_insert_default()).advance(change),
-            Event::Saved(session) => entry.session = Some(Arc::clone(session)),
+            Event::Saved(session) => {
+                entry.session = Some(Arc::clone(session));
+                entry.damage = None;
+            }
             Event::Deleted => {
                 entry.revision = 0;
                 entry.session = None;
+                entry.damage = None;
             }
             Event::HoldChanged { .. } => {}
         }
@@ -108,9 +123,12 @@ impl State {
         }
     }
 
-    pub(crate) fn set_damage(&mut self, name: &SessionName, damage: Option<&str>) {
-        if damage.is_some() || self.sessions.contains_key(name) {
-            self.entry_mut(name).damage = damage.map(Into::into);
+    /// Notes what is wrong with a known session's file, or that nothing is.
+    pub(crate) fn set_file_damage(&mut self, name: &SessionName, damage: Option<&str>) {
+        if let Some(entry) = self.sessions.get_mut(name)
+            && !matches!(entry.damage, Some(Damage::Stored(_)))
+        {
+            entry.damage = damage.map(|damage| Damage::File(damage.into()));
             self.forget_if_empty(name);
         }
     }
@@ -152,6 +170,14 @@ impl Entry {
     /// Who holds the session.
     pub(crate) fn holder(&self) -> Option<&Arc<super::Holder>> {
         self.held().map(|hold| &hold.holder)
+    }
+
+    /// Why its data cannot be told.
+    pub(crate) fn unreadable(&self) -> Option<&Arc<str>> {
+        match &self.damage {
+            Some(Damage::Stored(why)) => Some(why),
+            Some(Damage::File(_)) | None => None,
+        }
     }
 
     /// Whether it is to be listed and watched: it has data, is held, or is damaged.

@@ -24,7 +24,7 @@ use crate::engine::{
     Hold, HoldStatus, Holder, Revision, TokenHash,
     journal::Recovered,
     requests::{Answered, Requests},
-    state::{Entry, Keys, State},
+    state::{Damage, Entry, Keys, State},
 };
 
 /// How far the revision jumps when a store's identity changes, so that what a copy and its original commit is never taken
@@ -206,7 +206,9 @@ impl Reading {
                 Ok(session) => entry.session = Some(Arc::new(session)),
                 Err(problem) => {
                     error!(session = %name, problem, "a stored session cannot be read");
-                    entry.damage = Some(format!("the stored session {name} cannot be read: {problem}; `sessiond import --force {name}` takes what its file has").into());
+                    let remedy = format!("`sessiond import --force {name}` takes what its file has");
+                    let damage = format!("the stored session {name} cannot be read: {problem}; {remedy}");
+                    entry.damage = Some(Damage::Stored(damage.into()));
                 }
             }
             self.mirrored.insert(name.clone(), row.get(4)?);

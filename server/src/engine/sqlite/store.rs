@@ -239,6 +239,7 @@ impl Store {
         for (_, name) in self.unstored.iter().take(count) {
             match state.entry(name) {
                 Some(entry) if entry.session.is_some() => self.store_session(name, entry)?,
+                Some(entry) if entry.unreadable().is_some() => {}
                 _ => {
                     let sql = "delete from session where name = ?";
                     self.connection.prepare_cached(sql)?.execute([name.as_str()])?;
