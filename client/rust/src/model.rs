@@ -168,7 +168,7 @@ impl LostReason {
 impl fmt::Display for LostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Fenced => "the daemon let it end while this client was away",
+            Self::Fenced => "its token is not the current one any more",
             Self::EndedByAdmin => "an operator ended it",
             Self::ResumedElsewhere => "another process goes on with it",
         })
