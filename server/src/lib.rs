@@ -1,6 +1,7 @@
 //! sessiond: the daemon and its command line.
 
 mod caller;
+mod cli;
 mod config;
 mod daemon;
 mod directory;
@@ -17,3 +18,135 @@ mod service;
 mod shutdown;
 mod signal;
 mod watch;
+
+use std::{error::Error, io, process::ExitCode, thread, time::Duration};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use sessiond_client::{SOCKET_VARIABLE, Socket};
+use tokio::runtime::{self, Runtime};
+
+use crate::{config::ServeArgs, exit::Exit};
+
+/// Fewest threads that serve, however few processors there are: one may be busy with a commit.
+const MIN_WORKERS: usize = 2;
+
+/// How long what still runs when the daemon has ended gets to end as well.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+/// Keeps Telegram sessions: one daemon owns them, and the programs of this host use them, one at a time each.
+///
+/// Whoever holds a session gets its keys and may write it. Everyone else may watch it.
+#[derive(Debug, Parser)]
+#[command(name = "sessiond", version, arg_required_else_help = true)]
+struct Cli {
+    /// Where the daemon serves: a path or unix:PATH, and for its clients unix-abstract:NAME too. Default:
+    /// $XDG_RUNTIME_DIR/sessiond/sessiond.sock, else /tmp/sessiond-UID/sessiond.sock; as root /run/sessiond/sessiond.sock
+    #[arg(long, global = true, help_heading = cli::GLOBAL_OPTIONS, value_name = "SOCKET", env = SOCKET_VARIABLE)]
+    socket: Option<Socket>,
+
+    #[command(flatten)]
+    globals: cli::Globals,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<ServeArgs>),
+    #[command(flatten)]
+    Client(Box<cli::Command>),
+}
+
+/// Why the daemon did not run to its end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error("threads cannot be started")]
+    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Daemon(#[from] daemon::Error),
+}
+
+/// Runs the program with this process's arguments and environment. Answers a code of sysexits.h, or that of a command that
+/// it ran.
+pub fn main() -> ExitCode {
+    let mut program = config::without_empty_variables(Cli::command());
+    let parsed = program.clone().try_get_matches();
+    let Cli { socket, globals, command } = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(message) => return show(&message),
+    };
+    match command {
+        Command::Serve(args) => {
+            serve(*args, socket).map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
+        }
+        Command::Client(command) => cli::run(*command, &globals, socket, &mut program),
+    }
+}
+
+fn serve(args: ServeArgs, socket: Option<Socket>) -> Result<(), Failure> {
+    let config = args.into_config(socket)?;
+    let runtime = runtime().map_err(Failure::Runtime)?;
+    let served = runtime.block_on(daemon::run(config));
+    runtime.shutdown_timeout(END_WITHIN);
+    Ok(served?)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let processors = thread::available_parallelism().map_or(MIN_WORKERS, usize::from);
+    runtime::Builder::new_multi_thread().worker_threads(processors.max(MIN_WORKERS)).enable_all().build()
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(error) => error.exit(),
+            Self::Runtime(_) => Exit::Os,
+            Self::Daemon(error) => error.exit(),
+        }
+    }
+}
+
+/// Help and versions are what was asked for; everything else is a wrong command line.
+fn show(message: &clap::Error) -> ExitCode {
+    // Whoever closed stdout does not want to read it.
+    let _ = message.print();
+    if message.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}
+
+/// Tells a failure with its causes, in one line.
+#[expect(clippy::print_stderr, reason = "it is for whoever started the daemon, whatever the log says")]
+fn report(failure: &Failure) -> ExitCode {
+    let mut line = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    eprintln!("sessiond: {}", line.replace('\n', " "));
+    failure.exit().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+
+    #[test]
+    fn the_whole_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_socket_may_be_named_before_and_after_the_command() {
+        for line in [["sessiond", "--socket=x", "serve"], ["sessiond", "serve", "--socket=x"]] {
+            let cli = Cli::try_parse_from(line).expect("both are understood");
+            assert_eq!(cli.socket, Some("x".into()), "{line:?}");
+        }
+    }
+}

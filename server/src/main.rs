@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The program `sessiond`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sessiond_server::main()
+}
