@@ -139,6 +139,8 @@ impl<J: Journal> Committer<J> {
         if under_way.alone
             && !self.shared.slow.load(Relaxed)
             && let Some(mut writer) = try_lock(&self.shared.writer)
+            // A write whose caller went away may wait still. It was first.
+            && lock(&self.shared.queue).writes.is_empty()
         {
             let (answer, _) = self.shared.commit_batch(&mut writer, vec![write]).swap_remove(0);
             return answer;
@@ -216,23 +218,27 @@ impl<J: Journal> Shared<J> {
                 let (waited, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 queue = waited;
             }
-            let closed = queue.closed;
-            let count = queue.writes.len().min(BATCH);
-            let waiting: Vec<_> = queue.writes.drain(..count).collect();
+            let (idle, closed) = (queue.writes.is_empty(), queue.closed);
             drop(queue);
-            if !waiting.is_empty() {
-                self.commit_waiting(waiting);
-            } else if closed {
-                return;
-            } else {
-                self.tidy();
+            match (idle, closed) {
+                (false, _) => self.commit_waiting(),
+                (true, true) => return,
+                (true, false) => self.tidy(),
             }
         }
     }
 
-    fn commit_waiting(&self, waiting: Vec<(Write, oneshot::Sender<Answer>)>) {
+    fn commit_waiting(&self) {
+        // The writer first: what has left the queue is never overtaken by a lone write.
+        let mut writer = lock(&self.writer);
+        let waiting: Vec<_> = {
+            let mut queue = lock(&self.queue);
+            let count = queue.writes.len().min(BATCH);
+            queue.writes.drain(..count).collect()
+        };
         let (writes, senders): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        let answers = self.commit_batch(&mut lock(&self.writer), writes);
+        let answers = self.commit_batch(&mut writer, writes);
+        drop(writer);
         for ((answer, _), sender) in answers.into_iter().zip(senders) {
             // Who asked may be gone; the write stays.
             let _ = sender.send(answer);
