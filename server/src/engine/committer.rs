@@ -20,7 +20,7 @@ use super::{
     line::Lines,
     requests::Requests,
     stage::Stage,
-    state::{State, with_keys},
+    state::{Damage, State, with_keys},
 };
 
 /// Most writes in one transaction: enough to make the cost of the sync small, few enough to keep latencies even.
@@ -169,8 +169,8 @@ impl<J: Journal> Committer<J> {
         work(&mut writer.journal, head)
     }
 
-    /// Notes what is wrong with a session's file, or that nothing is.
-    pub(crate) fn set_file_damage(&self, name: &SessionName, damage: Option<&str>) {
+    /// Notes whether something is wrong with a session's file.
+    pub(crate) fn set_file_damage(&self, name: &SessionName, damage: Option<Damage>) {
         write_lock(&self.shared.state).set_file_damage(name, damage);
     }
 

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
@@ -11,7 +11,7 @@ use super::{
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
     sqlite::{Claim, Mirrors},
-    state::with_keys,
+    state::{Damage, with_keys},
 };
 
 /// An engine in this process: a committer over a journal, and the sessions' own files where there are any.
@@ -91,7 +91,7 @@ impl<J: Journal> LocalEngine<J> {
 
     fn note_damage(&self, name: &SessionName, error: &Error) {
         if matches!(error, Error::ForeignFile(_) | Error::Damaged(_)) {
-            self.committer.set_file_damage(name, Some(&error.to_string()));
+            self.committer.set_file_damage(name, Some(Damage::File));
         }
     }
 
@@ -136,7 +136,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
 
     fn snapshot(&self) -> Snapshot {
         let state = self.committer.state();
-        Snapshot { revision: state.revision, sessions: state.sessions.clone(), time: SystemTime::now() }
+        Snapshot { revision: state.revision, sessions: state.sessions.clone() }
     }
 
     async fn commit(&self, write: Write) -> Result<Outcome, Error> {

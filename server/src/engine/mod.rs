@@ -21,7 +21,7 @@ mod write;
 #[cfg(test)]
 mod conformance;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
@@ -108,7 +108,6 @@ pub(crate) struct Loaded {
 pub(crate) struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) sessions: Sessions,
-    pub(crate) time: SystemTime,
 }
 
 /// Why the log cannot tell what came after a revision.
@@ -149,6 +148,6 @@ pub(crate) struct Figures {
     pub(crate) watchers: usize,
     pub(crate) commits: u64,
     pub(crate) batches: u64,
-    pub(crate) commit_p50: std::time::Duration,
-    pub(crate) commit_p99: std::time::Duration,
+    pub(crate) commit_p50: Duration,
+    pub(crate) commit_p99: Duration,
 }

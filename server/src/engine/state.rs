@@ -50,13 +50,13 @@ pub(crate) struct Entry {
     pub(crate) damage: Option<Damage>,
 }
 
-/// What is wrong with a session, for people.
+/// What is wrong with a session.
 #[derive(Debug, Clone)]
 pub(crate) enum Damage {
-    /// Its data in the store cannot be read.
+    /// Its data in the store cannot be read: why, and what to do.
     Stored(Arc<str>),
     /// Its own file is damaged, or was changed by another program. Its data is whole.
-    File(Arc<str>),
+    File,
 }
 
 impl State {
@@ -123,12 +123,12 @@ impl State {
         }
     }
 
-    /// Notes what is wrong with a known session's file, or that nothing is.
-    pub(crate) fn set_file_damage(&mut self, name: &SessionName, damage: Option<&str>) {
+    /// Notes whether something is wrong with a known session's file.
+    pub(crate) fn set_file_damage(&mut self, name: &SessionName, damage: Option<Damage>) {
         if let Some(entry) = self.sessions.get_mut(name)
             && !matches!(entry.damage, Some(Damage::Stored(_)))
         {
-            entry.damage = damage.map(|damage| Damage::File(damage.into()));
+            entry.damage = damage;
             self.forget_if_empty(name);
         }
     }
@@ -176,7 +176,7 @@ impl Entry {
     pub(crate) fn unreadable(&self) -> Option<&Arc<str>> {
         match &self.damage {
             Some(Damage::Stored(why)) => Some(why),
-            Some(Damage::File(_)) | None => None,
+            Some(Damage::File) | None => None,
         }
     }
 

@@ -49,7 +49,7 @@ fn mirrors(directory: &Path) -> io::Result<Vec<Mirror>> {
         match read(&files.path(&name), &name) {
             Ok(Some(mirror)) => mirrors.push(mirror),
             Ok(None) => {
-                info!(session = %name, "not as the daemon left it: it is left for its first use, or an import")
+                info!(session = %name, "not as the daemon left it: it is left for its first use, or an import");
             }
             Err(error) => {
                 warn!(session = %name, error = %error, "the session's file cannot be read, and is left as it is");
