@@ -1,4 +1,7 @@
 //! The daemon as its users have it: real processes, real sockets, real files. One test for each rule that is promised.
 
+#[macro_use]
 mod harness;
+
 mod session;
+mod writes;

@@ -81,6 +81,11 @@ impl Daemon {
         Self::builder().start().await
     }
 
+    /// Starts a daemon whose sessions live in this engine.
+    pub(crate) async fn on(engine: &'static str) -> Self {
+        Self::builder().engine(engine).start().await
+    }
+
     pub(crate) fn builder() -> Builder {
         Builder {
             engine: "sqlite",

@@ -6,6 +6,18 @@ mod daemon;
 mod refusal;
 mod sample;
 
+/// Runs each rule of a module, an async function of the engine's name, on both engines.
+macro_rules! on_both_engines {
+    ($($rule:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $rule() { super::$rule("sqlite").await; })*
+        }
+        mod memory {
+            $(#[tokio::test] async fn $rule() { super::$rule("memory").await; })*
+        }
+    };
+}
+
 use std::{future::Future, panic::Location, time::Duration};
 
 use tokio::time::timeout;
