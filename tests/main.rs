@@ -3,5 +3,8 @@
 #[macro_use]
 mod harness;
 
+mod hold;
+mod life_line;
+mod readme;
 mod session;
 mod writes;

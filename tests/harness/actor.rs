@@ -107,7 +107,8 @@ impl Actor {
 
     /// Sets the pts. Answers the revision, or the reason of the refusal.
     pub(crate) async fn advance(&mut self, name: &str, token: &[u8], pts: i32) -> Result<i64, String> {
-        let answer = self.ask(&format!("advance {name} {} {pts}", hex(token))).await;
+        self.begin_to_advance(name, token, pts).await;
+        let answer = self.answer().await;
         answer.parse().map_err(|_| answer)
     }
 
@@ -120,6 +121,16 @@ impl Actor {
     /// Drops the hold's stream, and lives on.
     pub(crate) async fn close_stream(&mut self) {
         assert_eq!(self.ask("close").await, "closed");
+    }
+
+    /// Makes a new connection with the next command.
+    pub(crate) async fn reconnect(&mut self) {
+        assert_eq!(self.ask("reconnect").await, "reconnected");
+    }
+
+    /// Says what to write, without waiting for the answer.
+    pub(crate) async fn begin_to_advance(&mut self, name: &str, token: &[u8], pts: i32) {
+        self.tell(&format!("advance {name} {} {pts}", hex(token))).await;
     }
 
     /// Starts a child that keeps the connection open.
@@ -157,7 +168,7 @@ impl Actor {
         within(self.process.wait()).await.expect("its end is seen")
     }
 
-    pub(crate) async fn tell(&mut self, command: &str) {
+    async fn tell(&mut self, command: &str) {
         self.stdin.write_all(format!("{command}\n").as_bytes()).await.expect("it runs");
     }
 
