@@ -66,6 +66,10 @@ fn refuse(out: &Path, force: bool) -> Result<(), Failure> {
     if !force && out.symlink_metadata().is_ok() {
         return refusal(format!("{} is there: replace it with --force", out.display()));
     }
+    let folder = folder_of(out);
+    if !folder.is_dir() {
+        return refusal(format!("{} is no directory: make it, or choose another --out", folder.display()));
+    }
     for suffix in ["-journal", "-wal"] {
         let beside = with_suffix(out, suffix);
         if beside.symlink_metadata().is_ok() {
@@ -80,7 +84,7 @@ fn refuse(out: &Path, force: bool) -> Result<(), Failure> {
 
 /// Writes the file beside its place, for this user alone, and puts it there whole.
 async fn write(session: &Session, out: &Path, force: bool) -> anyhow::Result<()> {
-    let folder = out.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(out);
     let temporary = tempfile::Builder::new().prefix(".sessiond-").tempdir_in(folder)?;
     let file = temporary.path().join("export.session");
     let storage = SqliteSession::open(&file).await?;
@@ -104,6 +108,10 @@ fn rename_to_nothing(file: &Path, out: &Path) -> io::Result<()> {
         Err(rustix::io::Errno::INVAL) => fs::hard_link(file, out),
         moved => moved.map_err(io::Error::from),
     }
+}
+
+fn folder_of(out: &Path) -> &Path {
+    out.parent().unwrap_or(Path::new("/"))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -141,8 +149,15 @@ mod tests {
         assert_eq!(names.len(), 1, "{names:?}");
     }
 
-    #[tokio::test]
-    async fn a_journal_that_was_left_is_not_made_part_of_the_file() {
+    #[test]
+    fn a_file_needs_a_directory_that_is_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(refuse(&directory.path().join("none/a.session"), false).is_err());
+        assert!(refuse(&directory.path().join("a.session"), false).is_ok());
+    }
+
+    #[test]
+    fn a_journal_that_was_left_is_not_made_part_of_the_file() {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("a.session-journal"), "").expect("written");
         assert!(refuse(&directory.path().join("a.session"), true).is_err());
