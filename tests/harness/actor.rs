@@ -60,7 +60,8 @@ pub(crate) struct ActorHold {
 impl Actor {
     /// Starts a client of a daemon. It connects when it is first told something.
     pub(crate) fn start(daemon: &Daemon) -> Self {
-        let mut command = Command::new(env::current_exe().expect("known"));
+        // Also when the file has been built anew in the meantime.
+        let mut command = Command::new("/proc/self/exe");
         command.args(["harness::actor::plays_a_client", "--exact", "--nocapture"]);
         command.env(SOCKET, daemon.socket()).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("started");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream, stream::ReadyChunks};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, StateChange};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::{Refusal, parse, streams::ResponseStream};
 use crate::{
@@ -79,10 +79,13 @@ impl Changes {
         let mut chunk = Chunk { changes: Vec::with_capacity(arrived.len()), end: None };
         for request in arrived {
             let sequence = self.sequence + i64::try_from(chunk.changes.len()).unwrap_or(i64::MAX) + 1;
-            let change = request.and_then(|request| {
-                let change = self.read_one(request, sequence);
-                change.map_err(|refusal| Refusal::Change { sequence, refusal: Box::new(refusal) }.into())
-            });
+            let refused = |refusal| Status::from(Refusal::Change { sequence, refusal: Box::new(refusal) });
+            let change = match request {
+                Ok(request) => self.read_one(request, sequence).map_err(refused),
+                // The codec's word for a message that is too large, which nothing of ours says.
+                Err(status) if status.code() == Code::OutOfRange => Err(refused(Refusal::TooLarge)),
+                Err(status) => Err(status),
+            };
             match change {
                 Ok(change) => chunk.changes.push(change),
                 Err(status) => {
