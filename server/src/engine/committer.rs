@@ -1,7 +1,7 @@
 use std::{
     mem,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+        Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     thread,
@@ -18,9 +18,11 @@ use super::{
     feed::Feed,
     journal::{Journal, Recovered, Transaction, WriteError},
     line::Lines,
+    locks::{self, lock, try_lock},
     requests::Requests,
     stage::Stage,
     state::{Damage, State, with_keys},
+    times::Times,
 };
 
 /// Most writes in one transaction: enough to make the cost of the sync small, few enough to keep latencies even.
@@ -32,9 +34,6 @@ const INLINE_BELOW: Duration = Duration::from_millis(1);
 
 /// How often a committer that has nothing to do looks for what could wait.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
-
-/// How many commit times are kept for the figures.
-const TIMES: usize = 1_024;
 
 type Answer = Result<Outcome, Error>;
 
@@ -72,8 +71,7 @@ struct Writer<J> {
     /// The outcome of a write is unknown: everything is to be read again first.
     in_doubt: bool,
     closed: bool,
-    times: Vec<Duration>,
-    next_time: usize,
+    times: Times,
 }
 
 #[derive(Default)]
@@ -88,7 +86,6 @@ impl<J: Journal> Committer<J> {
         let Recovered { state, requests } = recovered;
         let store_id = Mutex::new(journal.store_id().to_owned());
         let feed = Feed::after(state.revision);
-        let times = Vec::with_capacity(TIMES);
         let shared = Arc::new(Shared {
             state: RwLock::new(state),
             writer: Mutex::new(Writer {
@@ -96,8 +93,7 @@ impl<J: Journal> Committer<J> {
                 requests,
                 in_doubt: false,
                 closed: false,
-                times,
-                next_time: 0,
+                times: Times::default(),
             }),
             queue: Mutex::default(),
             queued: Condvar::new(),
@@ -171,7 +167,7 @@ impl<J: Journal> Committer<J> {
 
     /// Notes whether something is wrong with a session's file.
     pub(crate) fn set_file_damage(&self, name: &SessionName, damage: Option<Damage>) {
-        write_lock(&self.shared.state).set_file_damage(name, damage);
+        locks::write(&self.shared.state).set_file_damage(name, damage);
     }
 
     /// Commits and batches so far.
@@ -181,15 +177,7 @@ impl<J: Journal> Committer<J> {
 
     /// Median and 99th percentile of recent commit times.
     pub(crate) fn times(&self) -> (Duration, Duration) {
-        let mut times = lock(&self.shared.writer).times.clone();
-        times.sort_unstable();
-        let at = |share: f64| {
-            // A rank among at most a thousand: exact in f64.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-            let rank = (times.len() as f64 * share) as usize;
-            times.get(rank.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
-        };
-        (at(0.5), at(0.99))
+        lock(&self.shared.writer).times.median_and_p99()
     }
 
     /// Finishes what waits, and closes the journal. Blocks. Every later commit is refused.
@@ -325,7 +313,7 @@ impl<J: Journal> Shared<J> {
             return;
         };
         {
-            let mut state = write_lock(&self.state);
+            let mut state = locks::write(&self.state);
             batch.commits().iter().for_each(|commit| state.apply(commit));
             for (name, hold) in &transaction.holds {
                 state.set_hold(name, hold.clone());
@@ -348,13 +336,7 @@ impl<J: Journal> Shared<J> {
         let slow = self.slow.load(Relaxed);
         // Twice as fast as the limit before it counts as fast again, so that it does not go to and fro.
         self.slow.store(if slow { time > INLINE_BELOW / 2 } else { time > INLINE_BELOW }, Relaxed);
-        let at = writer.next_time % TIMES;
-        if at < writer.times.len() {
-            writer.times[at] = time;
-        } else {
-            writer.times.push(time);
-        }
-        writer.next_time = at + 1;
+        writer.times.note(time);
     }
 
     /// After a write of unknown outcome: takes what the disk has, and tells watchers what they missed.
@@ -365,7 +347,7 @@ impl<J: Journal> Shared<J> {
         })?;
         let head = state.revision;
         writer.requests = requests;
-        *write_lock(&self.state) = state;
+        *locks::write(&self.state) = state;
         let mut told = before;
         while told < head {
             let missed = writer.journal.log(told, head).map_err(|error| {
@@ -413,7 +395,7 @@ impl<J: Journal> Shared<J> {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        locks::read(&self.state)
     }
 }
 
@@ -457,22 +439,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-// A panic in between leaves a lock poisoned, and the state behind it whole: memory changes only after the disk, in steps
-// that do not panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
-
-fn write_lock<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

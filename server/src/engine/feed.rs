@@ -1,12 +1,12 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
 };
 
 use sessiond_proto::SessionName;
 use tokio::sync::Notify;
 
-use super::{Batch, Revision};
+use super::{Batch, Revision, locks::lock};
 
 /// How many commits are kept for watchers, so that one which is a little behind need not read the log. They are small:
 /// some 200 bytes each, unless sessions are saved whole.
@@ -213,9 +213,4 @@ impl Subscriber {
             self.wake.notify_one();
         }
     }
-}
-
-fn lock(ring: &Mutex<Ring>) -> std::sync::MutexGuard<'_, Ring> {
-    // Every change of the ring is complete before anything in it can panic.
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
 }

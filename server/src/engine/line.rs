@@ -1,10 +1,12 @@
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use sessiond_proto::SessionName;
 use tokio::sync::watch;
+
+use super::locks;
 
 /// Lines of clients, one for each session that somebody waits for: first come, first served.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +49,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionName, Line>> {
-        // Every change of a line is complete before anything in it can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.0)
     }
 }
 

@@ -11,11 +11,13 @@ mod hold;
 mod journal;
 mod line;
 mod local;
+mod locks;
 mod memory;
 mod requests;
 mod sqlite;
 mod stage;
 mod state;
+mod times;
 mod write;
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::{
 
 use sessiond_proto::SessionName;
 
+use crate::engine::locks;
+
 /// How long a session has to be quiet before its file is written.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -103,8 +105,7 @@ impl Due {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Every change of the queue is complete before anything in it can panic.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.queue)
     }
 }
 

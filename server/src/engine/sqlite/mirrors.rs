@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use super::{
     mirror_file::{Found, MirrorError, MirrorFile, Owner},
     session_files::{ENDING, SessionFiles},
 };
-use crate::engine::{Error, Event, Revision, Sessions, journal::Transaction};
+use crate::engine::{Error, Event, Revision, Sessions, journal::Transaction, locks::lock};
 
 /// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
@@ -456,9 +456,4 @@ impl std::fmt::Debug for Mirrors {
 fn in_use(openers: &[Opener]) -> Error {
     let openers: Vec<_> = openers.iter().map(ToString::to_string).collect();
     Error::FileInUse(if openers.is_empty() { "another program".into() } else { openers.join(", ") })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A slot whose user panicked has a file that is looked at again before it is written.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
