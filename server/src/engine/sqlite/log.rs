@@ -6,10 +6,15 @@ use prost::Message as _;
 use rusqlite::{Connection, params};
 use sessiond_proto::{SessionName, v1};
 
+use super::times;
 use crate::engine::{Batch, Commit, Request, Revision, requests::Answered};
 
 /// Most bytes of entries read at a time, so that a writer waits little for a watcher that reads the log.
 const READ_BYTES: usize = 256 << 10;
+
+/// Most rows and bytes trimmed at a time, so that a write waits little for it.
+const TRIM_ROWS: usize = 128;
+const TRIM_BYTES: i64 = 2 << 20;
 
 /// A row of the log that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +82,56 @@ pub(super) fn decode_requests(mut bytes: &[u8]) -> Option<Vec<(SessionName, Answ
 pub(super) fn size(entries: Option<&[u8]>, requests: Option<&[u8]>) -> i64 {
     let bytes = entries.map_or(0, <[u8]>::len) + requests.map_or(0, <[u8]>::len);
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Adds a transaction's row. `offset` is the size of all rows before it.
+pub(super) fn append(
+    connection: &Connection,
+    batch: &Batch,
+    offset: i64,
+    requests: Option<&[u8]>,
+    entries: &[u8],
+) -> rusqlite::Result<()> {
+    let time = times::to_nanos(batch.commits()[0].time);
+    let sql = "insert into log (last, first, time, offset, requests, entries) values (?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(sql)?.execute(params![
+        batch.last(),
+        batch.first(),
+        time,
+        offset,
+        requests,
+        entries
+    ])?;
+    Ok(())
+}
+
+/// Deletes some of the oldest rows, up to a revision, as long as they are older than a time (in nanoseconds) or begin
+/// before an offset. Tells the last revision deleted.
+pub(super) fn trim(
+    connection: &Connection,
+    through: Revision,
+    before: i64,
+    before_offset: i64,
+) -> rusqlite::Result<Option<Revision>> {
+    let mut select = connection
+        .prepare_cached("select last, time, offset from log where last <= ? order by last limit ?")?;
+    let mut rows = select.query(params![through, TRIM_ROWS.cast_signed()])?;
+    let (mut gone, mut from) = (None, None);
+    while let Some(row) = rows.next()? {
+        let (last, time, offset): (Revision, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let past = time < before || offset < before_offset;
+        if !past || offset - *from.get_or_insert(offset) > TRIM_BYTES {
+            break;
+        }
+        gone = Some(last);
+    }
+    drop(rows);
+    let Some(gone) = gone else { return Ok(None) };
+    // The log has no secret in it: its pages need not be overwritten with zeros.
+    connection.pragma_update(None, "secure_delete", "fast")?;
+    let deleted = connection.prepare_cached("delete from log where last <= ?")?.execute([gone]);
+    connection.pragma_update(None, "secure_delete", "on")?;
+    deleted.map(|_| Some(gone))
 }
 
 /// Some of the transactions after a revision, up to `head`.

@@ -7,6 +7,8 @@ mod mirror_file;
 mod mirrors;
 mod rebuild;
 mod recovery;
+mod reserve;
+mod rows;
 mod schema;
 mod session_files;
 mod store;

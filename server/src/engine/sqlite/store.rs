@@ -1,30 +1,24 @@
 use std::{
     collections::{HashSet, VecDeque},
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use prost::Message as _;
-use rusqlite::{Connection, ErrorCode, params};
-use sessiond_proto::{SessionName, v1};
-use tracing::{error, info, warn};
+use rusqlite::{Connection, ErrorCode};
+use sessiond_proto::SessionName;
+use tracing::{error, warn};
 
-use super::{log, recovery, schema, times};
+use super::{log, recovery, reserve::Reserve, rows, schema, times};
 use crate::engine::{
-    Batch, Error, Hold, HoldStatus, LogError, Revision,
+    Batch, Error, LogError, Revision,
     journal::{Journal, Recovered, Transaction, WriteError},
     requests::Answered,
-    state::{Entry, Keys, State},
+    state::{Keys, State},
 };
 
 /// File name of the store in the daemon's directory.
 pub(super) const FILE: &str = "sessiond.db";
-
-/// Space kept back for writes that let go of holds on a full disk.
-const RESERVE_FILE: &str = "sessiond.reserve";
-const RESERVE_BYTES: usize = 1 << 20;
 
 /// How many commits the stored sessions may be behind the log before each transaction stores some. Recovery replays at
 /// most about twice as many.
@@ -36,10 +30,6 @@ const STORE_SESSIONS: usize = 16;
 /// How long and how large the log is kept.
 const LOG_TIME: Duration = Duration::from_secs(3_600);
 const LOG_BYTES: i64 = 256 << 20;
-
-/// Most rows and bytes trimmed at a time.
-const TRIM_ROWS: usize = 128;
-const TRIM_BYTES: i64 = 2 << 20;
 
 /// Size to which the WAL is grown at the start, in bytes: one that is overwritten takes a commit faster than one that
 /// grows.
@@ -74,13 +64,6 @@ pub(crate) struct Store {
     bytes_since_upkeep: i64,
     wal_bytes: i64,
     reserve: Reserve,
-}
-
-/// Space kept back on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reserve {
-    Kept,
-    Spent(Instant),
 }
 
 /// What recovery knows of a store.
@@ -126,9 +109,8 @@ impl Store {
             since_upkeep: 0,
             bytes_since_upkeep: 0,
             wal_bytes: 0,
-            reserve: Reserve::Spent(Instant::now()),
+            reserve: Reserve::of(directory),
         };
-        store.restore_reserve();
         if let Err(error) = store.grow_wal() {
             warn!(%error, "the write-ahead log could not be grown in advance: commits will be slower at first");
         }
@@ -136,18 +118,23 @@ impl Store {
     }
 
     fn transact(&mut self, transaction: &Transaction, state: &State) -> rusqlite::Result<()> {
-        let entries = transaction.batch.as_deref().map(log::encode);
+        let batch = transaction.batch.as_deref();
+        let entries = batch.map(log::encode);
         let requests = log::encode_requests(self.deferred.iter().chain(&transaction.requests));
         let alone = transaction.holds.is_empty() && transaction.keys.is_empty();
         let storing = self.to_store();
         let upkeep = self.since_upkeep >= UPKEEP_EVERY || self.bytes_since_upkeep >= UPKEEP_BYTES;
         if alone && storing == 0 && !upkeep {
-            self.append(transaction, entries.as_deref(), requests.as_deref())?;
+            self.append(batch, entries.as_deref(), requests.as_deref())?;
         } else {
             let sql = self.connection.unchecked_transaction()?;
-            self.append(transaction, entries.as_deref(), requests.as_deref())?;
-            self.put_holds(&transaction.holds)?;
-            self.put_keys(transaction)?;
+            self.append(batch, entries.as_deref(), requests.as_deref())?;
+            for (name, hold) in &transaction.holds {
+                rows::put_hold(&self.connection, name, hold)?;
+            }
+            for (name, revision, keys) in &transaction.keys {
+                rows::put_keys(&self.connection, name, *revision, keys)?;
+            }
             self.store_sessions(state, storing)?;
             let trimmed = if upkeep { self.trim()? } else { None };
             sql.commit()?;
@@ -159,65 +146,23 @@ impl Store {
         (self.since_upkeep, self.bytes_since_upkeep) = since;
         self.wal_bytes += bytes + WAL_PER_TRANSACTION;
         self.deferred.clear();
-        self.note_unstored(transaction.batch.as_deref());
+        self.note_unstored(batch);
         self.log_offset += bytes;
         Ok(())
     }
 
     fn append(
         &self,
-        transaction: &Transaction,
+        batch: Option<&Batch>,
         entries: Option<&[u8]>,
         requests: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
-        let (Some(batch), Some(entries)) = (&transaction.batch, entries) else { return Ok(()) };
-        let time = times::to_nanos(batch.commits()[0].time);
-        let sql = "insert into log (last, first, time, offset, requests, entries) values (?, ?, ?, ?, ?, ?)";
-        let row = params![batch.last(), batch.first(), time, self.log_offset, requests, entries];
-        self.connection.prepare_cached(sql)?.execute(row)?;
-        Ok(())
-    }
-
-    fn put_holds(&self, holds: &[(SessionName, Hold)]) -> rusqlite::Result<()> {
-        let sql = "insert or replace into hold values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        for (name, hold) in holds {
-            let holder = &hold.holder;
-            let status = status_code(hold.status);
-            self.connection.prepare_cached(sql)?.execute(params![
-                name.as_str(),
-                hold.fence,
-                hold.token.as_bytes(),
-                status,
-                holder.label,
-                holder.pid,
-                holder.uid,
-                holder.executable,
-                times::to_nanos(holder.since),
-                holder.host,
-                holder.start_time.cast_signed(),
-                holder.boot_id,
-            ])?;
-        }
-        Ok(())
-    }
-
-    /// Keys are written at once: the log has none. A session without keys and without data is gone.
-    fn put_keys(&self, transaction: &Transaction) -> rusqlite::Result<()> {
-        for (name, revision, keys) in &transaction.keys {
-            let old = recovery::stored_keys(&self.connection, name)?;
-            let mut delete = self.connection.prepare_cached("delete from auth where name = ? and dc = ?")?;
-            for dc in old.keys().filter(|dc| !keys.contains_key(dc)) {
-                delete.execute(params![name.as_str(), dc])?;
+        match (batch, entries) {
+            (Some(batch), Some(entries)) => {
+                log::append(&self.connection, batch, self.log_offset, requests, entries)
             }
-            let mut insert =
-                self.connection.prepare_cached("insert or replace into auth values (?, ?, ?, 0, ?)")?;
-            for (dc, key) in
-                keys.iter().filter(|(dc, key)| old.get(*dc).and_then(Option::as_ref) != Some(*key))
-            {
-                insert.execute(params![name.as_str(), dc, key.expose(), revision])?;
-            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// How many sessions the next transaction has to store.
@@ -237,27 +182,10 @@ impl Store {
             return Ok(());
         }
         for (_, name) in self.unstored.iter().take(count) {
-            match state.entry(name) {
-                Some(entry) if entry.session.is_some() => self.store_session(name, entry)?,
-                Some(entry) if entry.unreadable().is_some() => {}
-                _ => {
-                    let sql = "delete from session where name = ?";
-                    self.connection.prepare_cached(sql)?.execute([name.as_str()])?;
-                }
-            }
+            rows::put_session(&self.connection, name, state.entry(name))?;
         }
         let through = self.unstored.get(count).map_or(self.head, |(first, _)| first - 1);
         schema::set_meta(&self.connection, "stored", through)
-    }
-
-    fn store_session(&self, name: &SessionName, entry: &Entry) -> rusqlite::Result<()> {
-        let Some(session) = &entry.session else { return Ok(()) };
-        let image = v1::Session::from((**session).clone()).encode_to_vec();
-        let sql = "insert into session (name, revision, changed, image) values (?, ?, ?, ?) on conflict (name) do update
-                   set revision = excluded.revision, changed = excluded.changed, image = excluded.image";
-        let row = params![name.as_str(), entry.revision, times::to_nanos(entry.changed), image];
-        self.connection.prepare_cached(sql)?.execute(row)?;
-        Ok(())
     }
 
     fn stored(&mut self, count: usize) {
@@ -277,32 +205,12 @@ impl Store {
         self.head = batch.last();
     }
 
-    /// Deletes some of the oldest rows that are past their time and already stored. The newest row always stays: it
-    /// tells the revision. Tells through which revision the log is gone.
+    /// Trims the log a little: what is past its time and already stored. The newest row always stays: it tells the
+    /// revision. Tells through which revision the log is gone.
     fn trim(&self) -> rusqlite::Result<Option<Revision>> {
         let stored = self.unstored.front().map_or(self.head, |(first, _)| first - 1);
-        let horizon = times::to_nanos(SystemTime::now() - LOG_TIME);
-        let newest_to_go = self.log_offset - LOG_BYTES;
-        let sql = "select last, offset from log where last <= ?1 and last < ?2 and (time < ?3 or offset < ?4)
-                   order by last limit ?5";
-        let mut select = self.connection.prepare_cached(sql)?;
-        let limit = TRIM_ROWS.cast_signed();
-        let mut rows = select.query(params![stored, self.head, horizon, newest_to_go, limit])?;
-        let (mut through, mut from) = (None, None);
-        while let Some(row) = rows.next()? {
-            let (last, offset): (Revision, i64) = (row.get(0)?, row.get(1)?);
-            if offset - *from.get_or_insert(offset) > TRIM_BYTES {
-                break;
-            }
-            through = Some(last);
-        }
-        drop(rows);
-        let Some(through) = through else { return Ok(None) };
-        // The log has no secret in it: its pages need not be overwritten with zeros.
-        self.connection.pragma_update(None, "secure_delete", "fast")?;
-        let deleted = self.connection.prepare_cached("delete from log where last <= ?")?.execute([through]);
-        self.connection.pragma_update(None, "secure_delete", "on")?;
-        deleted.map(|_| Some(through))
+        let before = times::to_nanos(SystemTime::now() - LOG_TIME);
+        log::trim(&self.connection, stored.min(self.head - 1), before, self.log_offset - LOG_BYTES)
     }
 
     /// Moves what the WAL has into the database, so that the WAL is written from its beginning again. On the writer's own
@@ -332,18 +240,6 @@ impl Store {
         let nothing = Connection::open_in_memory()?;
         std::mem::replace(&mut self.connection, nothing).close().map_err(|(_, error)| error)
     }
-
-    fn restore_reserve(&mut self) {
-        let path = self.directory.join(RESERVE_FILE);
-        let whole = |metadata: fs::Metadata| metadata.len() == RESERVE_BYTES as u64;
-        if fs::metadata(&path).is_ok_and(whole) || fs::write(&path, vec![0; RESERVE_BYTES]).is_ok() {
-            self.reserve = Reserve::Kept;
-        } else {
-            // What was written of it takes the space that is wanted.
-            let _ = fs::remove_file(&path);
-            self.reserve = Reserve::Spent(Instant::now());
-        }
-    }
 }
 
 impl Journal for Store {
@@ -371,10 +267,7 @@ impl Journal for Store {
     }
 
     fn spend_reserve(&mut self) {
-        self.reserve = Reserve::Spent(Instant::now());
-        if let Err(error) = fs::remove_file(self.directory.join(RESERVE_FILE)) {
-            info!(%error, "there is no reserve left to make room with");
-        }
+        self.reserve.spend();
         self.checkpoint();
     }
 
@@ -413,17 +306,14 @@ impl Journal for Store {
     }
 
     fn tidy(&mut self, state: &State) -> Revision {
-        if matches!(self.reserve, Reserve::Spent(_)) {
-            self.restore_reserve();
-        }
+        self.reserve.restore();
         let tidied = (|| -> rusqlite::Result<()> {
             let count = self.unstored.len().min(STORE_SESSIONS * 4);
             let sql = self.connection.unchecked_transaction()?;
             self.store_sessions(state, count)?;
             let trimmed = self.trim()?;
             for (name, revision) in &self.mirrored {
-                let sql = "update session set mirrored = ? where name = ?";
-                self.connection.prepare_cached(sql)?.execute(params![revision, name.as_str()])?;
+                rows::put_mirrored(&self.connection, name, *revision)?;
             }
             sql.commit()?;
             self.mirrored.clear();
@@ -460,14 +350,5 @@ impl Journal for Store {
         if let Err(error) = self.disconnect() {
             warn!(%error, "the store could not be closed; the process's end closes it");
         }
-    }
-}
-
-pub(super) fn status_code(status: HoldStatus) -> i64 {
-    match status {
-        HoldStatus::Held => 0,
-        HoldStatus::Released => 1,
-        HoldStatus::Ended => 2,
-        HoldStatus::Over => 3,
     }
 }

@@ -1,0 +1,85 @@
+//! Rows of the store's tables, but for the log's: written here, read in [`recovery`](super::recovery).
+
+use prost::Message as _;
+use rusqlite::{Connection, Result, params};
+use sessiond_proto::{SessionName, v1};
+
+use super::{recovery, times};
+use crate::engine::{
+    Hold, HoldStatus, Revision,
+    state::{Entry, Keys},
+};
+
+/// A session's last hold.
+pub(super) fn put_hold(connection: &Connection, name: &SessionName, hold: &Hold) -> Result<()> {
+    let sql = "insert or replace into hold values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let holder = &hold.holder;
+    connection.prepare_cached(sql)?.execute(params![
+        name.as_str(),
+        hold.fence,
+        hold.token.as_bytes(),
+        status_code(hold.status),
+        holder.label,
+        holder.pid,
+        holder.uid,
+        holder.executable,
+        times::to_nanos(holder.since),
+        holder.host,
+        holder.start_time.cast_signed(),
+        holder.boot_id,
+    ])?;
+    Ok(())
+}
+
+/// All of a session's keys, as of a revision. Those that stay the same keep the revision that set them.
+pub(super) fn put_keys(
+    connection: &Connection,
+    name: &SessionName,
+    revision: Revision,
+    keys: &Keys,
+) -> Result<()> {
+    let old = recovery::stored_keys(connection, name)?;
+    let mut delete = connection.prepare_cached("delete from auth where name = ? and dc = ?")?;
+    for dc in old.keys().filter(|dc| !keys.contains_key(dc)) {
+        delete.execute(params![name.as_str(), dc])?;
+    }
+    let mut insert = connection.prepare_cached("insert or replace into auth values (?, ?, ?, 0, ?)")?;
+    let is_new = |(dc, key): &(&i32, &_)| old.get(*dc).and_then(Option::as_ref) != Some(*key);
+    for (dc, key) in keys.iter().filter(is_new) {
+        insert.execute(params![name.as_str(), dc, key.expose(), revision])?;
+    }
+    Ok(())
+}
+
+/// A session as it is in memory, or that there is none. One that could not be read is left as it is.
+pub(super) fn put_session(connection: &Connection, name: &SessionName, entry: Option<&Entry>) -> Result<()> {
+    let Some((entry, session)) = entry.and_then(|entry| Some((entry, entry.session.as_deref()?))) else {
+        if entry.is_none_or(|entry| entry.unreadable().is_none()) {
+            connection.prepare_cached("delete from session where name = ?")?.execute([name.as_str()])?;
+        }
+        return Ok(());
+    };
+    let image = v1::Session::from(session.clone()).encode_to_vec();
+    let sql = "insert into session (name, revision, changed, image) values (?, ?, ?, ?)
+               on conflict (name) do update
+               set revision = excluded.revision, changed = excluded.changed, image = excluded.image";
+    let row = params![name.as_str(), entry.revision, times::to_nanos(entry.changed), image];
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Notes which revision a session's own file has.
+pub(super) fn put_mirrored(connection: &Connection, name: &SessionName, revision: Revision) -> Result<()> {
+    let sql = "update session set mirrored = ? where name = ?";
+    connection.prepare_cached(sql)?.execute(params![revision, name.as_str()])?;
+    Ok(())
+}
+
+fn status_code(status: HoldStatus) -> i64 {
+    match status {
+        HoldStatus::Held => 0,
+        HoldStatus::Released => 1,
+        HoldStatus::Ended => 2,
+        HoldStatus::Over => 3,
+    }
+}
