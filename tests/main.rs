@@ -3,8 +3,13 @@
 #[macro_use]
 mod harness;
 
+mod advance;
 mod hold;
 mod life_line;
+mod list;
 mod readme;
+mod refusals;
+mod secrets;
+mod serving;
 mod session;
 mod writes;

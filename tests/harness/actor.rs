@@ -1,6 +1,7 @@
 use std::{
     collections::VecDeque,
     env,
+    ffi::OsStr,
     fmt::Write as _,
     io::{self, BufRead as _, Write as _},
     os::fd::OwnedFd,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sessiond_proto::{reason, v1};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -60,10 +61,15 @@ pub(crate) struct ActorHold {
 impl Actor {
     /// Starts a client of a daemon. It connects when it is first told something.
     pub(crate) fn start(daemon: &Daemon) -> Self {
+        Self::start_as(geteuid().as_raw(), daemon.socket())
+    }
+
+    /// Starts a client that runs as this user, of the daemon at a path, or at a name of the abstract namespace after `@`.
+    pub(crate) fn start_as(user: u32, socket: impl AsRef<OsStr>) -> Self {
         // Also when the file has been built anew in the meantime.
         let mut command = Command::new("/proc/self/exe");
         command.args(["harness::actor::plays_a_client", "--exact", "--nocapture"]);
-        command.env(SOCKET, daemon.socket()).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.uid(user).env(SOCKET, socket).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("started");
         let stdin = process.stdin.take().expect("it was piped");
         let stdout = BufReader::new(process.stdout.take().expect("it was piped")).lines();
@@ -304,11 +310,13 @@ impl Role {
 }
 
 fn client(socket: &Path, connection: &Arc<Mutex<Option<OwnedFd>>>) -> Client {
-    let (socket, connection) = (socket.to_owned(), Arc::clone(connection));
+    // The kernel knows the names of the abstract namespace by a NUL byte.
+    let socket = socket.to_str().expect("UTF-8").replacen('@', "\0", 1);
+    let connection = Arc::clone(connection);
     let connect = service_fn(move |_: Uri| {
         let (socket, connection) = (socket.clone(), Arc::clone(&connection));
         async move {
-            let stream = UnixStream::connect(socket).await?;
+            let stream = UnixStream::connect(&socket).await?;
             let descriptor = rustix::io::fcntl_dupfd_cloexec(&stream, 3)?;
             *connection.lock().expect("whole") = Some(descriptor);
             Ok::<_, io::Error>(TokioIo::new(stream))
