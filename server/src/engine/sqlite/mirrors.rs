@@ -15,6 +15,7 @@ use super::{
     due::Due,
     mirror_file::{Found, MirrorError, MirrorFile, Owner},
     session_files::{ENDING, SessionFiles},
+    uses::Uses,
 };
 use crate::engine::{Error, Event, Revision, Sessions, journal::Transaction, locks::lock};
 
@@ -41,7 +42,7 @@ pub(crate) struct Mirrors {
     slots: Mutex<HashMap<SessionName, Arc<Mutex<Slot>>>>,
     /// Who needs a file locked. Not in the slot: a slot's lock is held while the committer is asked for the session, and
     /// the committer tells of holds.
-    uses: Mutex<HashMap<SessionName, Use>>,
+    uses: Uses,
     due: Due,
     source: OnceLock<(Source, Note)>,
     /// Sessions of the store as it was opened, for the first look at the directory.
@@ -68,14 +69,6 @@ struct Slot {
     taken: Option<Box<Session>>,
 }
 
-/// Why a file is to stay locked.
-#[derive(Debug, Default)]
-struct Use {
-    held: bool,
-    /// Grants that are under way.
-    claims: usize,
-}
-
 impl Mirrors {
     pub(super) fn new(directory: &Path, store_ids: Vec<String>, budget: usize) -> Self {
         Self {
@@ -83,7 +76,7 @@ impl Mirrors {
             store_ids,
             budget,
             slots: Mutex::default(),
-            uses: Mutex::default(),
+            uses: Uses::default(),
             due: Due::default(),
             source: OnceLock::new(),
             known: Mutex::default(),
@@ -95,7 +88,7 @@ impl Mirrors {
     /// and those that are behind or missing are written.
     pub(super) fn expect(&self, sessions: &Sessions, behind: &[SessionName]) {
         for (name, _) in sessions.iter().filter(|(_, entry)| entry.held().is_some()) {
-            self.set_held(name, true);
+            self.uses.set_held(name, true);
             self.due.now(name);
         }
         behind.iter().for_each(|name| self.due.now(name));
@@ -121,7 +114,7 @@ impl Mirrors {
     /// Whether a session's file is open and locked already, and still in its place; it counts as claimed then.
     pub(crate) fn claimed(&self, name: &SessionName) -> bool {
         let Some(slot) = lock(&self.slots).get(name).cloned() else { return false };
-        self.begin_claim(name);
+        self.uses.begin_claim(name);
         let claimed = lock(&slot).file.as_ref().is_some_and(MirrorFile::path_is_ours);
         if !claimed {
             self.let_go(name);
@@ -132,7 +125,7 @@ impl Mirrors {
     /// Makes sure that a session's file is ours, and locks it. `known` is the session's revision in the store. Blocks.
     /// To be followed by [`Mirrors::let_go`], unless it fails.
     pub(crate) fn claim(&self, name: &SessionName, known: Revision) -> Result<Claim, Error> {
-        self.begin_claim(name);
+        self.uses.begin_claim(name);
         let slot = self.slot(name);
         let claim = self.claim_slot(name, known, &mut lock(&slot));
         if claim.is_err() {
@@ -185,8 +178,8 @@ impl Mirrors {
 
     /// Ends a claim. Unless the session is held, its file is written if it is behind, and closed.
     pub(crate) fn let_go(&self, name: &SessionName) {
-        self.set_use(name, |used| used.claims = used.claims.saturating_sub(1));
-        if !self.is_used(name) {
+        self.uses.end_claim(name);
+        if !self.uses.any(name) {
             self.due.now(name);
         }
     }
@@ -202,7 +195,7 @@ impl Mirrors {
                 Event::Advanced(_) => self.due.when_idle(name),
                 Event::Saved(_) | Event::Deleted => self.due.now(name),
                 Event::HoldChanged { holder, .. } => {
-                    self.set_held(name, holder.is_some());
+                    self.uses.set_held(name, holder.is_some());
                     if holder.is_none() {
                         self.due.now(name);
                     }
@@ -406,7 +399,7 @@ impl Mirrors {
     }
 
     fn close_if_unused(&self, name: &SessionName, slot: &mut Slot) {
-        if !self.is_used(name)
+        if !self.uses.any(name)
             && let Some(file) = slot.file.take()
         {
             file.close();
@@ -418,27 +411,6 @@ impl Mirrors {
         // Whoever else has the slot is about to use it.
         if slots.get(name).is_some_and(|slot| Arc::strong_count(slot) == 1 && lock(slot).file.is_none()) {
             slots.remove(name);
-        }
-    }
-
-    fn is_used(&self, name: &SessionName) -> bool {
-        lock(&self.uses).contains_key(name)
-    }
-
-    fn set_held(&self, name: &SessionName, held: bool) {
-        self.set_use(name, |used| used.held = held);
-    }
-
-    fn begin_claim(&self, name: &SessionName) {
-        self.set_use(name, |used| used.claims += 1);
-    }
-
-    fn set_use(&self, name: &SessionName, set: impl FnOnce(&mut Use)) {
-        let mut uses = lock(&self.uses);
-        let used = uses.entry(name.clone()).or_default();
-        set(used);
-        if !used.held && used.claims == 0 {
-            uses.remove(name);
         }
     }
 

@@ -13,6 +13,7 @@ mod schema;
 mod session_files;
 mod store;
 mod times;
+mod uses;
 
 use std::{path::Path, sync::Arc};
 
