@@ -12,4 +12,5 @@ mod refusals;
 mod secrets;
 mod serving;
 mod session;
+mod watch;
 mod writes;

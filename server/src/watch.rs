@@ -286,7 +286,14 @@ impl Latest {
     }
 
     fn commits(self) -> VecDeque<Commit> {
-        let mut commits: Vec<_> = self.data.into_values().chain(self.holds.into_values()).collect();
+        let Self { data, mut holds, read: _ } = self;
+        for hold in holds.values_mut() {
+            // What came before it is told with what came after it.
+            if let Some(data) = data.get(&hold.name).filter(|data| data.revision > hold.revision) {
+                hold.previous = data.previous;
+            }
+        }
+        let mut commits: Vec<_> = data.into_values().chain(holds.into_values()).collect();
         commits.sort_unstable_by_key(|commit| commit.revision);
         commits.into()
     }

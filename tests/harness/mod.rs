@@ -3,8 +3,11 @@
 mod actor;
 mod client;
 mod daemon;
+mod history;
+mod poll;
 mod refusal;
 mod sample;
+mod watch;
 
 /// Runs each rule of a module, an async function of the engine's name, on both engines.
 macro_rules! on_both_engines {
@@ -25,8 +28,11 @@ use tokio::time::timeout;
 pub(crate) use actor::Actor;
 pub(crate) use client::{Client, Held, HoldStream};
 pub(crate) use daemon::{Builder, Daemon};
+pub(crate) use history::Random;
+pub(crate) use poll::eventually;
 pub(crate) use refusal::{expect_reason, metadata_of};
 pub(crate) use sample::{channel, key, pts, random_session, session_of};
+pub(crate) use watch::{View, Watch};
 
 /// Longest that a test waits for what has to happen. Far longer than anything takes, even on a machine that does much else.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -2,9 +2,12 @@ use std::collections::BTreeMap;
 
 use sessiond_proto::v1::{self, RestartReason, WatchResponse, watch_response::Event};
 use sessiond_session::{Session, StateChange};
-use tonic::{Status, Streaming};
+use tonic::{Status, Streaming, transport::Endpoint};
 
-use super::{Client, within};
+use super::{Client, Daemon, within};
+
+/// What a narrow client's connection takes before somebody reads: the least that HTTP/2 allows everywhere, in bytes.
+const NARROW: u32 = 65_535;
 
 /// A watch of a test. Nothing is read before it is asked for.
 pub(crate) struct Watch(Streaming<WatchResponse>);
@@ -32,6 +35,16 @@ pub(crate) struct Seen {
     pub(crate) revision: i64,
     pub(crate) session: Option<v1::Session>,
     pub(crate) holder: Option<v1::Holder>,
+}
+
+impl Daemon {
+    /// A client for whom a watch that is not read is soon full.
+    pub(crate) async fn narrow_client(&self) -> Client {
+        let address = format!("unix://{}", self.socket().to_str().expect("UTF-8"));
+        let endpoint = Endpoint::from_shared(address).expect("an address");
+        let endpoint = endpoint.initial_stream_window_size(NARROW).initial_connection_window_size(NARROW);
+        Client::over(within(endpoint.connect()).await.expect("the daemon serves"))
+    }
 }
 
 impl Client {
@@ -81,7 +94,7 @@ impl Watch {
     /// What is told from the beginning up to synced.
     pub(crate) async fn begin(&mut self) -> View {
         let mut view = View::default();
-        view.follow_until(self, |view| !view.starting && view.revision > 0).await;
+        view.follow_until(self, View::is_synced).await;
         view
     }
 }
@@ -106,7 +119,12 @@ impl View {
 
     /// The same, until everything up to a revision was told.
     pub(crate) async fn follow_to(&mut self, watch: &mut Watch, revision: i64) {
-        self.follow_until(watch, |view| !view.starting && view.revision >= revision).await;
+        self.follow_until(watch, |view| view.is_synced() && view.revision >= revision).await;
+    }
+
+    /// Whether it knows every session selected.
+    pub(crate) fn is_synced(&self) -> bool {
+        !self.starting && !self.store_id.is_empty()
     }
 
     /// Takes one thing that a watch told.
