@@ -24,6 +24,7 @@ on_both_engines! {
     ending_the_hold_of_nobody_is_ok
     an_ended_hold_is_fenced_at_once_and_its_holder_told
     the_grant_after_an_ended_hold_waits_for_the_client_to_close_its_stream
+    a_fenced_client_that_tries_to_resume_does_not_hasten_the_next_grant
     the_one_thousand_and_first_waiter_is_refused
 }
 
@@ -259,6 +260,23 @@ async fn the_grant_after_an_ended_hold_waits_for_the_client_to_close_its_stream(
     for _ in 0..50 {
         let figures = client.info().await.figures.expect("told");
         assert_eq!((figures.held, figures.waiting), (0, 1), "the client has not let go yet");
+    }
+    drop(held);
+    waiter.granted().await;
+}
+
+async fn a_fenced_client_that_tries_to_resume_does_not_hasten_the_next_grant(engine: &'static str) {
+    let daemon = Daemon::on(engine).await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let mut waiter = client.wait_for("alice", "next").await;
+    waiter.waiting().await;
+    client.end_hold("alice").await;
+    let refused = client.resume("alice", &held.token).await.err().expect("it is ended");
+    expect_reason(&refused, Code::FailedPrecondition, Reason::Fenced);
+    for _ in 0..50 {
+        let figures = client.info().await.figures.expect("told");
+        assert_eq!((figures.held, figures.waiting), (0, 1), "its first stream is still open");
     }
     drop(held);
     waiter.granted().await;

@@ -198,8 +198,7 @@ async fn a_message_of_more_than_four_megabytes_is_refused_as_a_limit() {
     let daemon = Daemon::start().await;
     let held = daemon.client().await.hold("alice").await;
     let mut session = random_session();
-    let padding = |bytes: usize| Some("x".repeat(bytes));
-    session.user.as_mut().expect("there").username = padding(5 << 20);
+    session.user.as_mut().expect("there").username = Some("x".repeat(5 << 20));
     let refused = held.client.save(held.save_request(session.clone())).await.expect_err("refused");
     expect_reason(&refused, Code::ResourceExhausted, Reason::LimitExceeded);
 

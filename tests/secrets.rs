@@ -3,6 +3,7 @@
 use std::fs;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustix::process::Signal;
 use sessiond_proto::v1;
 
 use crate::harness::{Actor, Daemon, key, pts, random_session};
@@ -65,11 +66,8 @@ async fn no_token_is_on_the_disk() {
     held.save(session.clone()).await;
     let key = session.dcs[1].auth.clone().expect("there");
     for killed in [true, false] {
-        if killed {
-            daemon.kill().await
-        } else {
-            assert!(daemon.stop().await.success())
-        }
+        daemon.signal(if killed { Signal::KILL } else { Signal::TERM });
+        daemon.end().await;
         let mut keys = 0;
         for entry in fs::read_dir(daemon.dir()).expect("readable") {
             let bytes = fs::read(entry.expect("readable").path()).expect("readable");

@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::harness::{Actor, Client, Daemon, expect_reason, pts, random_session, within};
+use crate::harness::{Actor, Daemon, expect_reason, pts, random_session, within};
 
 #[tokio::test]
 async fn a_daemon_says_what_it_is_and_how_it_fares() {
@@ -30,11 +30,13 @@ async fn a_daemon_says_what_it_is_and_how_it_fares() {
         let client = daemon.client().await;
         let held = client.hold("alice").await;
         let revision = held.advance(pts(5)).await;
+        // Held once, and nothing more: no session.
+        client.hold("bob").await.release().await;
         let info = client.info().await;
         assert_eq!((info.version.as_str(), info.engine.as_str()), (env!("CARGO_PKG_VERSION"), engine));
         let figures = info.figures.expect("told");
-        assert_eq!((figures.revision, figures.sessions, figures.held), (revision, 1, 1));
-        assert_eq!((figures.commits, figures.log_after), (2, 0));
+        assert_eq!((figures.revision, figures.sessions, figures.held), (revision + 2, 1, 1));
+        assert_eq!((figures.commits, figures.log_after), (4, 0));
         assert!(figures.batches <= figures.commits && figures.log_bytes > 0);
         let started = SystemTime::try_from(figures.started.expect("told")).expect("a time");
         assert!(started <= SystemTime::now());
@@ -275,7 +277,7 @@ async fn another_user_is_refused() {
     let name = format!("sessiond-test-{}-stranger", std::process::id());
     let daemon = Daemon::builder().arg(format!("--abstract-socket={name}")).start().await;
     let held = daemon.client().await.hold("alice").await;
-    let mut stranger = Actor::start_as(NOBODY, &format!("@{name}"));
+    let mut stranger = Actor::start_as(NOBODY, format!("@{name}"));
     assert_eq!(stranger.keys("alice", &[]).await, Err("NOT_PERMITTED".into()));
     assert_eq!(stranger.keys("alice", &held.token).await, Err("NOT_PERMITTED".into()));
     assert_eq!(stranger.advance("alice", &held.token, 5).await, Err("NOT_PERMITTED".into()));

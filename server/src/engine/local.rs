@@ -215,7 +215,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
             revision: state.revision,
             log_after,
             log_bytes,
-            sessions: state.sessions.len(),
+            sessions: state.sessions.values().filter(|entry| entry.is_visible()).count(),
             held: state.held,
             waiting: self.committer.lines().total(),
             watchers: self.committer.feed().subscribers(),

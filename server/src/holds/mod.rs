@@ -111,7 +111,11 @@ impl Holds {
     pub(crate) async fn resume(&self, claim: Claim, token: Token) -> Result<HoldStream, Error> {
         let bearer = Bearer { token: TokenHash::of(token.expose()), uid: claim.caller.uid };
         let current =
-            self.0.engine.hold(&claim.name).filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
+            self.current(&claim.name).filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
+        // Whoever is refused leaves the hold on the stream that it has.
+        if current.holder.uid != bearer.uid {
+            return Err(Error::NotPermitted);
+        }
         let tenure = self.seat(&claim.name).tenure_of(current.fence).ok_or(Error::Fenced)?;
         let label = if claim.label.is_empty() { current.holder.label.clone() } else { claim.label.clone() };
         let holder = Arc::new(Holder { since: current.holder.since, ..holder(&claim, label) });
@@ -169,7 +173,7 @@ impl Holds {
         }
         let fence = granted?.revision;
         let tenure = Tenure::new(fence, claim.caller.process.clone());
-        let attachment = tenure.attach(claim.caller.process.clone());
+        let attachment = tenure.grant(claim.caller.process.clone());
         self.seat(&claim.name).take(&tenure);
         self.follow(claim.name.clone(), tenure);
         info!(session = %claim.name, fence, holder = holder.describe(), "granted");

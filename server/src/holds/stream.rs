@@ -132,8 +132,9 @@ impl HoldStream {
                     Some(Turn::Take(token, attachment)) => self.phase = Phase::Granted(token, attachment),
                     None => return Ok(None),
                 },
-                Phase::Granted(token, attachment) => {
+                Phase::Granted(token, mut attachment) => {
                     let granted = self.granted(token, &attachment).await?;
+                    attachment.tell();
                     self.phase = Phase::Holding(attachment);
                     return Ok(Some(HoldEvent::Granted(granted)));
                 }

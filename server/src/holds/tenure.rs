@@ -25,11 +25,13 @@ pub(super) struct Tenure {
     streams: AtomicU64,
 }
 
-/// A stream's part in a hold. Dropping it says that the stream is broken.
+/// A stream's part in a hold. Dropping it says that the stream is broken; or, before its client was told of the grant,
+/// that the hold is over, since nobody has its token.
 #[derive(Debug)]
 pub(super) struct Attachment {
     tenure: Arc<Tenure>,
     id: u64,
+    told: bool,
     status: watch::Receiver<Status>,
 }
 
@@ -56,6 +58,8 @@ struct Status {
     /// The process behind it. `None`: nothing is known of one.
     process: Option<Process>,
     dead: bool,
+    /// The client went away before it was told of the grant.
+    untold: bool,
     end: Option<End>,
 }
 
@@ -70,13 +74,13 @@ struct Since {
 impl Tenure {
     /// A hold that was just granted.
     pub(super) fn new(fence: Revision, process: Option<Process>) -> Arc<Self> {
-        let status = Status { stream: None, process, dead: false, end: None };
+        let status = Status { stream: None, process, dead: false, untold: false, end: None };
         Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
     }
 
     /// A hold from before the daemon's start. `process` is its holder, if that is alive.
     pub(super) fn restored(fence: Revision, process: Option<Process>, end: Option<End>) -> Arc<Self> {
-        let status = Status { stream: None, dead: process.is_none(), process, end };
+        let status = Status { stream: None, dead: process.is_none(), process, untold: false, end };
         Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
     }
 
@@ -91,6 +95,13 @@ impl Tenure {
         status.end.is_none() && !status.dead && alive
     }
 
+    /// Puts the hold on its first stream, whose client is still to be told of the grant.
+    pub(super) fn grant(self: &Arc<Self>, process: Option<Process>) -> Attachment {
+        let mut attachment = self.attach(process);
+        attachment.told = false;
+        attachment
+    }
+
     /// Puts the hold on a new stream, of a process that may be another than before.
     pub(super) fn attach(self: &Arc<Self>, process: Option<Process>) -> Attachment {
         let id = self.streams.fetch_add(1, Relaxed);
@@ -99,7 +110,7 @@ impl Tenure {
             status.process = process;
             status.dead = false;
         });
-        Attachment { tenure: Arc::clone(self), id, status: self.status.subscribe() }
+        Attachment { tenure: Arc::clone(self), id, told: true, status: self.status.subscribe() }
     }
 
     pub(super) fn end(&self, end: End) {
@@ -114,8 +125,10 @@ impl Tenure {
         let mut since = Since::default();
         loop {
             let status = changes.borrow_and_update().clone();
-            if status.end == Some(End::Released) {
-                return Over::Ended;
+            match status.end {
+                Some(End::Released) => return Over::Ended,
+                None if status.untold => return Over::Abandoned,
+                _ => {}
             }
             since.update(&status);
             let deadline = since.deadline(timing);
@@ -144,6 +157,11 @@ impl Attachment {
         self.tenure.fence
     }
 
+    /// Notes that the client is told of the grant.
+    pub(super) fn tell(&mut self) {
+        self.told = true;
+    }
+
     /// Waits until this stream has lost the hold or let it go. Cancel safe.
     pub(super) async fn ended(&mut self) -> End {
         let id = self.id;
@@ -160,6 +178,7 @@ impl Drop for Attachment {
             let mine = status.stream == Some(self.id);
             if mine {
                 status.stream = None;
+                status.untold = !self.told;
             }
             mine
         });
@@ -231,6 +250,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_broken_stream_has_the_resume_window_to_come_back() {
         let (tenure, attachment) = attached();
+        drop(attachment);
+        assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.resume_window));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_whose_client_was_never_told_of_it_is_over_at_once() {
+        let tenure = Tenure::new(1, None);
+        drop(tenure.grant(None));
+        assert_eq!(over(&tenure).await, (Over::Abandoned, Duration::ZERO));
+
+        let tenure = Tenure::new(1, None);
+        let mut attachment = tenure.grant(None);
+        attachment.tell();
         drop(attachment);
         assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.resume_window));
     }
