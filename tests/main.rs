@@ -5,6 +5,7 @@ mod harness;
 
 mod advance;
 mod hold;
+mod kill_loop;
 mod life_line;
 mod list;
 mod readme;
@@ -13,4 +14,5 @@ mod secrets;
 mod serving;
 mod session;
 mod watch;
+mod watch_resume;
 mod writes;
