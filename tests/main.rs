@@ -4,6 +4,7 @@
 mod harness;
 
 mod advance;
+mod full_disk;
 mod hold;
 mod kill_loop;
 mod life_line;
