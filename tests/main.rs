@@ -5,6 +5,7 @@ mod harness;
 
 mod advance;
 mod full_disk;
+mod crowd;
 mod hold;
 mod kill_loop;
 mod life_line;
