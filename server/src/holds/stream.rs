@@ -119,8 +119,8 @@ impl HoldStream {
         Self { holds, claim, phase: Phase::Granted(token, attachment) }
     }
 
-    /// What happens next; `None`: the stream is at its end. To be awaited again if it was dropped before it was done only
-    /// while it has not yet told of the grant.
+    /// What happens next; `None`: the stream is at its end. Not cancel safe: a future that is dropped half-way ends the hold's
+    /// life line.
     pub(crate) async fn next(&mut self) -> Result<Option<HoldEvent>, HoldEnd> {
         loop {
             match std::mem::replace(&mut self.phase, Phase::Done) {

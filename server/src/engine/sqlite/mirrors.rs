@@ -17,7 +17,11 @@ use super::{
     session_files::{ENDING, SessionFiles},
     uses::Uses,
 };
-use crate::engine::{Error, Event, Revision, Sessions, journal::Transaction, locks::lock};
+use crate::engine::{
+    Error, Event, Revision, Sessions,
+    journal::Transaction,
+    locks::{lock, try_lock},
+};
 
 /// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
@@ -111,11 +115,13 @@ impl Mirrors {
         self.files.path(name).exists()
     }
 
-    /// Whether a session's file is open and locked already, and still in its place; it counts as claimed then.
+    /// Whether a session's file is known to be open and locked, and still in its place; it counts as claimed then.
     pub(crate) fn claimed(&self, name: &SessionName) -> bool {
         let Some(slot) = lock(&self.slots).get(name).cloned() else { return false };
         self.uses.begin_claim(name);
-        let claimed = lock(&slot).file.as_ref().is_some_and(MirrorFile::path_is_ours);
+        // One that is being written is not waited for here: this does not block.
+        let slot = try_lock(&slot);
+        let claimed = slot.is_some_and(|slot| slot.file.as_ref().is_some_and(MirrorFile::path_is_ours));
         if !claimed {
             self.let_go(name);
         }
