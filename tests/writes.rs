@@ -188,6 +188,30 @@ async fn a_request_that_was_refused_may_be_made_again(engine: &'static str) {
 }
 
 #[tokio::test]
+async fn the_newest_thousand_and_twenty_four_requests_are_known_after_a_restart_too() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let request = |number: i32| v1::AdvanceRequest {
+        request_id: number.to_string(),
+        ..held.advance_request(pts(number))
+    };
+    let mut answers = Vec::new();
+    for number in 1..=1_030 {
+        answers.push(held.client.advance(request(number)).await.expect("advanced"));
+    }
+    for restarted in [false, true] {
+        if restarted {
+            daemon.restart().await;
+        }
+        let client = daemon.client().await;
+        for number in [7, 8, 500, 1_030] {
+            let answer = client.advance(request(number)).await.expect("the first answer");
+            assert_eq!(answer, answers[number as usize - 1], "{number}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_is_known_though_its_token_is_not_that_of_the_hold_any_more() {
     let daemon = Daemon::start().await;
     let client = daemon.client().await;
