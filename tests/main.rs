@@ -4,18 +4,22 @@
 mod harness;
 
 mod advance;
-mod full_disk;
+mod cli;
 mod crowd;
+mod full_disk;
 mod hold;
 mod kill_loop;
 mod life_line;
+mod limits;
 mod list;
+mod mirrors;
 mod readme;
 mod refusals;
 mod rust_client;
 mod secrets;
 mod serving;
 mod session;
+mod store;
 mod watch;
 mod watch_resume;
 mod watch_stalled;

@@ -107,6 +107,13 @@ impl Daemon {
         assert_eq!(line.as_deref(), Some("READY=1"), "the daemon serves");
     }
 
+    /// The same, with one more argument this time.
+    pub(crate) async fn start_again_with(&mut self, arg: &str) {
+        self.settings.args.push(arg.into());
+        self.start_again().await;
+        self.settings.args.pop();
+    }
+
     /// Starts it where it has to refuse, and waits for its end. Answers its status and what it said.
     pub(crate) async fn fail_to_start(&self) -> (ExitStatus, String) {
         let said_before = self.log().len();

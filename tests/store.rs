@@ -1,0 +1,145 @@
+//! The store, `sessiond.db`: what is in it after a kill, a copy, damage, and a rebuild.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use sessiond_proto::v1;
+
+use crate::harness::{Daemon, channel, pts, random_session};
+
+/// How far the revision of a copy is from that of its original, at the least.
+const JUMP: i64 = 1 << 32;
+
+/// Every file of a directory, but for the lock, which has the pid of whoever tried last.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).expect("readable").map(|entry| entry.expect("readable"));
+    let named = entries.map(|entry| (entry.file_name().into_string().expect("text"), entry.path()));
+    let content = |path| fs::read(path).expect("readable");
+    named.filter(|(name, _)| name != "sessiond.lock").map(|(name, path)| (name, content(path))).collect()
+}
+
+/// A stopped daemon with a session, and what is in it.
+async fn stopped_with_a_session() -> (Daemon, v1::Session) {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    held.save(random_session()).await;
+    let change = v1::StateChange { channels: vec![channel(5, 6)], ..pts(4_321) };
+    held.advance(change).await;
+    let (session, _) = held.load().await;
+    held.release().await;
+    assert!(daemon.stop().await.success());
+    (daemon, session.expect("just saved"))
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    held.save(random_session()).await;
+    held.advance(pts(7)).await;
+    let gone = client.hold("gone").await;
+    gone.advance(pts(1)).await;
+    gone.delete().await;
+    let (before, revision) = held.load().await;
+
+    daemon.kill().await;
+    daemon.start_again().await;
+
+    let client = daemon.client().await;
+    let again = client.try_load("alice", &held.token).await.expect("the hold goes on");
+    assert_eq!((again.session, again.revision), (before, revision));
+    assert_eq!(client.load("gone").await.session, None);
+}
+
+#[tokio::test]
+async fn a_copied_directory_has_an_identity_of_its_own_and_no_holds() {
+    let mut original = Daemon::start().await;
+    let client = original.client().await;
+    let held = client.hold("alice").await;
+    held.save(random_session()).await;
+    let info = client.info().await;
+    assert!(original.stop().await.success());
+
+    let mut copy = Daemon::builder().prepare();
+    let status = Command::new("cp").arg("-r").arg(original.dir()).arg(copy.dir()).status();
+    assert!(status.expect("cp is there").success());
+    copy.start_again().await;
+
+    let client = copy.client().await;
+    assert_ne!(client.info().await.store_id, info.store_id);
+    assert!(copy.log().contains("a copy or was restored"), "it says so");
+    let copied = client.load("alice").await;
+    assert_eq!(copied.holder, None, "the original's hold is not the copy's");
+    let again = client.hold("alice").await;
+    assert!(again.fence > info.figures.expect("there are some").revision + JUMP);
+    original.start_again().await;
+    let there =
+        original.client().await.try_load("alice", &held.token).await.expect("the original's hold goes on");
+    assert_eq!(again.session, there.session, "its sessions, and their files, are the copy's own");
+    let store_id = client.info().await.store_id;
+    copy.restart().await;
+    assert_eq!(copy.client().await.info().await.store_id, store_id, "it is new only once");
+}
+
+#[tokio::test]
+async fn a_damaged_store_refuses_to_start_and_touches_nothing() {
+    for spoil in [
+        |bytes: &mut Vec<u8>| bytes[..64].fill(0xa5),
+        |bytes: &mut Vec<u8>| {
+            // Every page but the first, so that whatever is read first is damaged.
+            bytes[4_096..].fill(0xa5);
+        },
+    ] {
+        let (daemon, _) = stopped_with_a_session().await;
+        let store = daemon.dir().join("sessiond.db");
+        let mut bytes = fs::read(&store).expect("readable");
+        spoil(&mut bytes);
+        fs::write(&store, bytes).expect("written");
+        let before = files(&daemon.dir());
+
+        let (status, said) = daemon.fail_to_start().await;
+
+        assert_eq!(status.code(), Some(65), "{said}");
+        assert!(said.contains("--rebuild"), "{said}");
+        let after = files(&daemon.dir());
+        assert!(before.keys().eq(after.keys()), "{:?}", after.keys());
+        assert!(before == after, "no byte of any file is changed");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuilt_store_has_the_sessions_of_the_files_and_keeps_the_old_store() {
+    let (mut daemon, session) = stopped_with_a_session().await;
+    let store = daemon.dir().join("sessiond.db");
+    let damaged = vec![0xa5; 10_000];
+    fs::write(&store, &damaged).expect("written");
+    fs::write(daemon.dir().join("other.session"), "no session").expect("written");
+
+    daemon.start_again_with("--rebuild").await;
+
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    // Telethon's file has no place for these.
+    let expected = v1::Session { home_dc: None, test_mode: None, ..session };
+    assert_eq!(held.session, Some(expected));
+    assert_eq!(fs::read(daemon.dir().join("sessiond.db.kept-1")).expect("kept"), damaged);
+    assert_eq!(fs::read(daemon.dir().join("other.session")).expect("there"), b"no session");
+    held.advance(pts(5_000)).await;
+    held.release().await;
+    daemon.restart().await;
+    let loaded = daemon.client().await.load("alice").await.session.and_then(|session| session.state);
+    assert_eq!(loaded.map(|state| state.pts), Some(5_000));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_not_touched() {
+    let (daemon, _) = stopped_with_a_session().await;
+    let store = rusqlite::Connection::open(daemon.dir().join("sessiond.db")).expect("it opens");
+    store.execute("update meta set value = 99 where key = 'format'", ()).expect("written");
+    store.close().expect("closed");
+    let before = files(&daemon.dir());
+    let (status, said) = daemon.fail_to_start().await;
+    assert_eq!(status.code(), Some(65), "{said}");
+    assert!(said.contains("format 99"), "{said}");
+    assert!(before == files(&daemon.dir()), "no byte of any file is changed");
+}
