@@ -358,3 +358,6 @@ fn message(revision: Revision, event: Told) -> v1::WatchResponse {
     let time = Some(SystemTime::now().into());
     v1::WatchResponse { revision, name: String::new(), time, event: Some(event), previous_revision: 0 }
 }
+
+#[cfg(test)]
+mod tests;

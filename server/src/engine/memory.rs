@@ -25,21 +25,28 @@ pub(crate) struct Volatile {
     store_id: String,
     log: VecDeque<Arc<Batch>>,
     commits: usize,
+    most_commits: usize,
     floor: Revision,
 }
 
 impl MemoryEngine {
     /// An engine without sessions.
     pub(crate) fn open() -> std::io::Result<Self> {
+        Self::with_log(LOG_COMMITS)
+    }
+
+    /// The same, with a log of about so many commits.
+    pub(crate) fn with_log(commits: usize) -> std::io::Result<Self> {
         let state = State { keys_kept: KeysKept::Always, ..State::default() };
         let recovered = Recovered { state, ..Recovered::default() };
-        Self::start(Volatile::new(), recovered, None)
+        Self::start(Volatile::new(commits), recovered, None)
     }
 }
 
 impl Volatile {
-    fn new() -> Self {
-        Self { store_id: Uuid::new_v4().to_string(), log: VecDeque::new(), commits: 0, floor: 0 }
+    fn new(most_commits: usize) -> Self {
+        let store_id = Uuid::new_v4().to_string();
+        Self { store_id, log: VecDeque::new(), commits: 0, most_commits, floor: 0 }
     }
 }
 
@@ -55,7 +62,7 @@ impl Journal for Volatile {
             self.commits += batch.commits().len();
             self.log.push_back(Arc::clone(batch));
         }
-        while self.commits > LOG_COMMITS
+        while self.commits > self.most_commits
             && let Some(oldest) = self.log.pop_front()
         {
             self.commits -= oldest.commits().len();
