@@ -25,7 +25,6 @@ on_both_engines! {
     an_ended_hold_is_fenced_at_once_and_its_holder_told
     the_grant_after_an_ended_hold_waits_for_the_client_to_close_its_stream
     a_fenced_client_that_tries_to_resume_does_not_hasten_the_next_grant
-    the_one_thousand_and_first_waiter_is_refused
 }
 
 async fn a_held_session_refuses_others_and_says_who_holds_it(engine: &'static str) {
@@ -280,25 +279,6 @@ async fn a_fenced_client_that_tries_to_resume_does_not_hasten_the_next_grant(eng
     }
     drop(held);
     waiter.granted().await;
-}
-
-async fn the_one_thousand_and_first_waiter_is_refused(engine: &'static str) {
-    let daemon = Daemon::on(engine).await;
-    let held = daemon.client().await.hold("alice").await;
-    let client = daemon.client().await;
-    let mut waiters = Vec::new();
-    for _ in 0..1_000 {
-        waiters.push(client.wait_for("alice", "").await);
-    }
-    let request = v1::HoldRequest { name: "alice".into(), wait: true, ..Default::default() };
-    let refused = client.ask_to_hold(request).await.err().expect("refused");
-    expect_reason(&refused, Code::ResourceExhausted, Reason::LimitExceeded);
-    let listed = client.list(v1::ListRequest::default()).await.expect("listed").sessions;
-    assert_eq!(listed[0].waiting, 1_000);
-
-    held.release().await;
-    waiters.remove(0).granted().await;
-    client.wait_for("alice", "").await.waiting().await;
 }
 
 /// What every call with this token is refused with.

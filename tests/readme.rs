@@ -1,6 +1,7 @@
 //! What the README shows is what happens.
 
 #[path = "readme/example.rs"]
+#[expect(clippy::print_stdout, reason = "it is what a program does that its user reads")]
 mod example;
 
 use std::{env, path::Path, process::Stdio};

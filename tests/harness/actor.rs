@@ -55,7 +55,6 @@ pub(crate) struct Actor {
 pub(crate) struct ActorHold {
     pub(crate) token: Vec<u8>,
     pub(crate) fence: i64,
-    pub(crate) revision: i64,
 }
 
 impl Actor {
@@ -99,13 +98,8 @@ impl Actor {
             let words: Vec<_> = event.split(' ').collect();
             match words[..] {
                 ["waiting", ..] => {}
-                ["granted", token, fence, revision] => {
-                    let number = |text: &str| text.parse().expect("a number");
-                    return ActorHold {
-                        token: bytes(token),
-                        fence: number(fence),
-                        revision: number(revision),
-                    };
+                ["granted", token, fence] => {
+                    return ActorHold { token: bytes(token), fence: fence.parse().expect("a number") };
                 }
                 _ => panic!("not granted: {event}"),
             }
@@ -146,7 +140,7 @@ impl Actor {
         self.child = Pid::from_raw(pid);
     }
 
-    /// What happens to its hold next: `waiting POSITION LABEL`, `granted TOKEN FENCE REVISION`, `lost REASON`, `end`, or the
+    /// What happens to its hold next: `waiting POSITION LABEL`, `granted TOKEN FENCE`, `lost REASON`, `end`, or the
     /// reason of a refusal.
     pub(crate) async fn event(&mut self) -> String {
         while self.events.is_empty() {
@@ -331,9 +325,7 @@ fn describe(event: Event) -> String {
         Event::Waiting(v1::Waiting { holder, position }) => {
             format!("waiting {position} {}", holder.map_or_else(String::new, |holder| holder.label))
         }
-        Event::Granted(v1::Granted { token, fence, revision, .. }) => {
-            format!("granted {} {fence} {revision}", hex(&token))
-        }
+        Event::Granted(v1::Granted { token, fence, .. }) => format!("granted {} {fence}", hex(&token)),
         Event::Lost(lost) => format!("lost {}", lost.reason().as_str_name()),
     }
 }
