@@ -19,9 +19,15 @@ mod shutdown;
 mod signal;
 mod watch;
 
-use std::{error::Error, io, process::ExitCode, thread, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use sessiond_client::{SOCKET_VARIABLE, Socket};
 use tokio::runtime::{self, Runtime};
 
@@ -73,17 +79,17 @@ enum Failure {
 /// Runs the program with this process's arguments and environment. Answers a code of sysexits.h, or that of a command that
 /// it ran.
 pub fn main() -> ExitCode {
-    let mut program = config::without_empty_variables(Cli::command());
+    let program = config::without_empty_variables(Cli::command());
     let parsed = program.clone().try_get_matches();
     let Cli { socket, globals, command } = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(message) => return show(&message),
+        Err(message) => return show(&message, program),
     };
     match command {
         Command::Serve(args) => {
             serve(*args, socket).map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
         }
-        Command::Client(command) => cli::run(*command, &globals, socket, &mut program),
+        Command::Client(command) => cli::run(*command, &globals, socket, &program),
     }
 }
 
@@ -111,9 +117,12 @@ impl Failure {
 }
 
 /// Help and versions are what was asked for; everything else is a wrong command line.
-fn show(message: &clap::Error) -> ExitCode {
-    // Whoever closed stdout does not want to read it.
-    let _ = message.print();
+fn show(message: &clap::Error, mut program: clap::Command) -> ExitCode {
+    // Whoever closed stdout does not want to read it. clap itself shows the help only where no variable sets an option.
+    let _ = match message.kind() {
+        ErrorKind::MissingSubcommand => write!(io::stderr(), "{}", program.render_help()),
+        _ => message.print(),
+    };
     if message.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 

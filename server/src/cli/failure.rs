@@ -1,7 +1,7 @@
 use std::{io, process::ExitCode};
 
 use sessiond_client::{Error, StorageError};
-use sessiond_session::formats::ImportError;
+use sessiond_session::formats::{FormatError, ImportError};
 
 use super::output::Output;
 use crate::exit::Exit;
@@ -30,7 +30,10 @@ pub(super) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
         // Whoever read the results has had enough.
         return ExitCode::SUCCESS;
     }
-    let next_step = error.chain().find_map(|cause| next_step(cause.downcast_ref()?));
+    let next_step = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(FormatError::Unknown(_)) => Some("a session file of Telethon 1 or 2 can be imported"),
+        _ => next_step(cause.downcast_ref()?),
+    });
     let next_step = next_step.map(|next_step| format!("; {next_step}")).unwrap_or_default();
     output.error(&format!("{error:#}{next_step}").replace('\n', " "));
     error.chain().find_map(exit_of).unwrap_or(Exit::Software).into()

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::json;
 use sessiond_client::{MirrorAction, Session, SessionName};
-use sessiond_session::formats::{self, Imported};
+use sessiond_session::formats::{self, ImportError, Imported};
 
 use super::{
     Context,
@@ -87,7 +87,17 @@ fn read(file: &OsStr) -> anyhow::Result<Imported> {
     let mut copy = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     io::copy(&mut io::stdin().lock(), &mut copy).context("the standard input")?;
     drop(copy);
-    Ok(formats::open_file(&path)?)
+    Ok(formats::open_file(&path).map_err(of_stdin)?)
+}
+
+/// The error without the path of the copy, which means nothing to the user and is gone.
+fn of_stdin(error: ImportError) -> ImportError {
+    let path = "the standard input".into();
+    match error {
+        ImportError::Format { path: _, source } => ImportError::Format { path, source },
+        ImportError::Io { path: _, source } => ImportError::Io { path, source },
+        error => error,
+    }
 }
 
 /// Replaces the session while nobody else holds it, and gives the revision.

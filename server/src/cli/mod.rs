@@ -79,7 +79,7 @@ pub(crate) fn run(
     command: Command,
     globals: &Globals,
     socket: Option<Socket>,
-    program: &mut clap::Command,
+    program: &clap::Command,
 ) -> ExitCode {
     let output = Output::new(globals.json, globals.no_color);
     let ended = match command {

@@ -1,0 +1,19 @@
+//! The command line: what each command does, says to people and to programs, and exits with.
+
+mod completions;
+mod export;
+mod hold;
+mod import;
+mod mirror;
+mod read;
+mod refusal;
+mod run;
+mod settings;
+mod telethon;
+mod watch;
+mod write;
+
+use run::{Running, run};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sessiond");
