@@ -142,7 +142,7 @@ async fn watch(client: Client, ledger: Ledger) {
                 sessions.insert(snapshot.name.to_string(), snapshot.revision);
             }
             WatchEvent::Synced { revision, .. } | WatchEvent::Bookmark { revision } => {
-                last = last.max(revision)
+                last = last.max(revision);
             }
             WatchEvent::Commit(commit) => {
                 assert!(commit.revision > last, "{} after {last}", commit.revision);

@@ -6,7 +6,7 @@ use sessiond_session::StateChange;
 use super::{Mode, Start, Watcher};
 use crate::{
     engine::{Bearer, Engine, Holder, MemoryEngine, Op, Revision, Selection, TokenHash, Write},
-    shutdown::{self, Stopper},
+    shutdown::{self, Shutdown, Stopper},
 };
 
 /// A log so short that watchers fall out of it.
@@ -18,7 +18,7 @@ const TOO_MANY: i32 = 200_000;
 struct Subject {
     engine: Arc<dyn Engine>,
     stopper: Stopper,
-    shutdown: crate::shutdown::Shutdown,
+    shutdown: Shutdown,
     pts: i32,
 }
 
