@@ -27,7 +27,7 @@ async fn without_a_daemon_every_command_gives_up_at_its_deadline_and_says_what_t
     ];
     let socket = daemon.socket();
     for command in commands {
-        let refused = run(&daemon, &[command, &["--deadline", "0.05"]].concat()).await.refusal(69);
+        let refused = run(&daemon, &[&["--deadline", "0.05"], command].concat()).await.refusal(69);
         assert!(
             refused.contains(text(&socket)) && refused.contains("`sessiond serve`"),
             "{command:?}: {refused}"
