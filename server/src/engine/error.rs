@@ -23,6 +23,8 @@ pub(crate) enum Error {
         "the session's file {0}; `sessiond import --force NAME` takes what is in it, `sessiond mirror --force NAME` writes over it"
     )]
     ForeignFile(String),
+    #[error("the session has no file to take anything from")]
+    NoFile,
     #[error("{0}")]
     Damaged(String),
     #[error("the disk is full; nothing was changed")]

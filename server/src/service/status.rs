@@ -89,7 +89,7 @@ fn engine_code_and_reason(error: &Error) -> (Code, Reason) {
         Error::RequestIdReused => (Code::InvalidArgument, Reason::RequestIdReused),
         Error::Limit(_) => (Code::ResourceExhausted, Reason::LimitExceeded),
         Error::FileInUse(_) => (Code::FailedPrecondition, Reason::FileInUse),
-        Error::ForeignFile(_) => (Code::FailedPrecondition, Reason::ForeignFile),
+        Error::ForeignFile(_) | Error::NoFile => (Code::FailedPrecondition, Reason::ForeignFile),
         Error::Damaged(_) => (Code::DataLoss, Reason::SessionDamaged),
         Error::StorageFull => (Code::ResourceExhausted, Reason::StorageFull),
         Error::StorageFailed => (Code::Internal, Reason::StorageFailed),
