@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
 use crate::config::Config;
 
 /// Who waits for the daemon to serve: a descriptor that somebody reads (`--ready-fd`), a service manager (sd_notify(3)), or
@@ -44,8 +46,7 @@ impl Readiness {
     /// Where they cannot: they would wait for ever.
     pub(crate) fn open(config: &Config) -> Result<Self, ReadinessError> {
         let ready_fd = config.ready_fd.map(|fd| {
-            let file = OpenOptions::new().append(true).open(format!("/proc/self/fd/{fd}"));
-            file.map(|file| (fd, file)).map_err(|source| ReadinessError::Descriptor { fd, source })
+            duplicate(fd).map(|file| (fd, file)).map_err(|source| ReadinessError::Descriptor { fd, source })
         });
         let notify = config.notify_socket.as_ref().map(|address| {
             match address.as_bytes() {
@@ -79,6 +80,16 @@ impl Readiness {
             log_failure(sent);
         }
     }
+}
+
+/// A descriptor of our own that leads where this one does. Of another process it could be had only by way of its pidfd, and
+/// of this one it can too; opening it anew instead fails for a pipe that another user made, such as a supervisor.
+fn duplicate(fd: RawFd) -> io::Result<File> {
+    let duplicated = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|this| pidfd_getfd(this, fd, PidfdGetfdFlags::empty()))
+        .map(File::from);
+    // A sandbox, or a kernel before Linux 5.6, may not have it.
+    duplicated.or_else(|_| OpenOptions::new().append(true).open(format!("/proc/self/fd/{fd}")))
 }
 
 fn log_failure<T>(result: io::Result<T>) {
