@@ -1,4 +1,4 @@
-//! Rows of the store's tables, but for the log's: written here, read in [`recovery`](super::recovery).
+//! Rows of the store's tables, but for the log's: written here, read in `recovery`.
 
 use prost::Message as _;
 use rusqlite::{Connection, Result, params};
