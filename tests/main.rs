@@ -6,6 +6,7 @@ mod harness;
 mod advance;
 mod cli;
 mod crowd;
+mod files;
 mod full_disk;
 mod hold;
 mod kill_loop;

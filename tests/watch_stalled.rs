@@ -16,7 +16,7 @@ const CHANGES: i32 = 200_000;
 
 /// What the daemon may need more, in KiB: what it keeps of recent commits for all watchers together is some 20 MiB, and the
 /// rest is the allocator's.
-const MAY_GROW: u64 = 96 << 10;
+const MAY_GROW: u64 = 64 << 10;
 
 on_both_engines! {
     calls_go_on_beside_a_watch_that_is_not_read

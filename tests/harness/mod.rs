@@ -7,6 +7,7 @@ mod history;
 mod poll;
 mod refusal;
 mod sample;
+pub(crate) mod stock;
 mod watch;
 
 /// Runs each rule of a module, an async function of the engine's name, on both engines.
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 
 pub(crate) use actor::Actor;
 pub(crate) use client::{Client, Held, HoldStream};
-pub(crate) use daemon::{Builder, Daemon};
+pub(crate) use daemon::Daemon;
 pub(crate) use history::Random;
 pub(crate) use poll::eventually;
 pub(crate) use refusal::{expect_reason, metadata_of};

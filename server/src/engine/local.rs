@@ -10,7 +10,7 @@ use super::{
     Revision, SaveMode, Selection, Settled, Snapshot, Subscription, Write,
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
-    sqlite::{Claim, Mirrors},
+    sqlite::{Claim, Mirrors, Noted},
     state::{Damage, with_keys},
 };
 
@@ -37,8 +37,11 @@ impl<J: Journal> LocalEngine<J> {
             let (source, note) = (Arc::clone(&committer), Arc::clone(&committer));
             mirrors.start(
                 Box::new(move |name| source.whole_session(name)),
-                Box::new(move |name, revision| {
-                    note.with_journal(|journal, _| journal.note_mirrored(name, revision));
+                Box::new(move |name, noted| match noted {
+                    Noted::Written(revision) => {
+                        note.with_journal(|journal, _| journal.note_mirrored(name, revision));
+                    }
+                    Noted::NotOurs => note.set_file_damage(name, Some(Damage::File)),
                 }),
             )?;
         }
@@ -47,36 +50,39 @@ impl<J: Journal> LocalEngine<J> {
 
     /// Makes sure that the session's own file is ours and locked, before it is held. A stock file that nobody has taken
     /// in yet is taken in.
-    async fn claim(&self, name: &SessionName) -> Result<(), Error> {
-        let Some(mirrors) = &self.mirrors else { return Ok(()) };
+    async fn claim(&self, name: &SessionName) -> Result<Option<Claim>, Error> {
+        let Some(mirrors) = &self.mirrors else { return Ok(None) };
         if let Some(why) = self.committer.state().entry(name).and_then(|entry| entry.unreadable()) {
             return Err(Error::Damaged(why.to_string()));
         }
-        let known = self.revision_of(name);
-        let claim = match mirrors.claimed(name) {
-            true => Claim::Ours,
-            false => blocking({
-                let (mirrors, name) = (Arc::clone(mirrors), name.clone());
-                move || mirrors.claim(&name, known)
-            })
-            .await
-            .inspect_err(|error| self.note_damage(name, error))?,
+        let mut claim = match mirrors.claim_open(name) {
+            Some(claim) => claim,
+            None => self.claim_file(mirrors, name).await?,
         };
-        if let Claim::Unclaimed(session) = claim {
-            self.take_in(name, *session).await?;
+        if let Some(session) = claim.take_stock() {
+            self.take_in(name, session).await?;
+            // Before anything else is written to the session, so that after a crash the file is known by what is in it.
+            claim = self.claim_file(mirrors, name).await?;
         }
         self.committer.set_file_damage(name, None);
-        Ok(())
+        Ok(Some(claim))
+    }
+
+    async fn claim_file(&self, mirrors: &Arc<Mirrors>, name: &SessionName) -> Result<Claim, Error> {
+        let known = self.revision_of(name);
+        let claim = blocking({
+            let (mirrors, name) = (Arc::clone(mirrors), name.clone());
+            move || mirrors.claim(&name, known)
+        });
+        claim.await.inspect_err(|error| self.note_damage(name, error))
     }
 
     /// Takes a stock file in, if there is one by this name and nothing is known of it yet.
     async fn take_in_unknown(&self, name: &SessionName) -> Result<(), Error> {
         let Some(mirrors) = &self.mirrors else { return Ok(()) };
-        if self.committer.state().entry(name).is_some() || !mirrors.exists(name) {
-            return Ok(());
+        if self.committer.state().entry(name).is_none() && mirrors.exists(name) {
+            self.claim(name).await?;
         }
-        self.claim(name).await?;
-        mirrors.let_go(name);
         Ok(())
     }
 
@@ -144,14 +150,9 @@ impl<J: Journal> Engine for LocalEngine<J> {
     }
 
     async fn grant(&self, write: Write) -> Result<Outcome, Error> {
-        let name = write.name.clone();
-        self.claim(&name).await?;
-        let outcome = self.committer.commit(write).await;
-        // Once it is held, the hold keeps the file locked.
-        if let Some(mirrors) = &self.mirrors {
-            mirrors.let_go(&name);
-        }
-        outcome
+        // Up to here, and from then on the hold, keeps the file locked.
+        let _claim = self.claim(&write.name).await?;
+        self.committer.commit(write).await
     }
 
     fn line_up(&self, name: &SessionName) -> Place {

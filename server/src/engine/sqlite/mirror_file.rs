@@ -126,16 +126,16 @@ impl MirrorFile {
     /// Makes a stock file ours that was taken in: its own tables are written, and ours is added.
     ///
     /// # Errors
-    /// It no longer has what was `taken` from it. It was not touched then.
+    /// It no longer has this session in it. It was not touched then.
     pub(crate) fn adopt(
         path: &Path,
         owner: &Owner<'_>,
-        taken: &Session,
-        (session, revision): (&Session, Revision),
+        session: &Session,
+        revision: Revision,
     ) -> Result<Self, MirrorError> {
         let mut file = LockedFile::open(path)?;
         match judge(file.connection(), owner)? {
-            Verdict::Other(Found::Unclaimed(found)) if found == *taken => {}
+            Verdict::Other(Found::Unclaimed(found)) if found == *session => {}
             Verdict::Other(found) => return Err(found.refusal()),
             Verdict::Ours(_) => return Err(MirrorError::Swapped),
         }

@@ -12,6 +12,7 @@ use sessiond_session::{Opener, Session, formats};
 use tracing::{debug, error, info, warn};
 
 use super::{
+    claim::Claim,
     due::Due,
     mirror_file::{Found, MirrorError, MirrorFile, Owner},
     session_files::{ENDING, SessionFiles},
@@ -33,8 +34,17 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) type Source =
     Box<dyn Fn(&SessionName) -> Result<Option<(Session, Revision)>, Error> + Send + Sync>;
 
-/// Is told of a mirror that has a session as of a revision.
-pub(crate) type Note = Box<dyn Fn(&SessionName, Revision) + Send + Sync>;
+/// Is told what became of a mirror.
+pub(crate) type Note = Box<dyn Fn(&SessionName, Noted) + Send + Sync>;
+
+/// What became of a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It has the session as of this revision.
+    Written(Revision),
+    /// It is not as we left it, and was not touched.
+    NotOurs,
+}
 
 /// The sessions' own files, `NAME.session`: what users know, in Telethon v2's format. A thread keeps them up to date; the
 /// file of a session that is held is locked. A file that is not ours, or not as we left it, is never touched.
@@ -54,23 +64,12 @@ pub(crate) struct Mirrors {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
-/// What is found when a session's file is claimed.
-#[derive(Debug)]
-pub(crate) enum Claim {
-    /// It is ours and locked, or there is none.
-    Ours,
-    /// It is a stock file that nobody has taken in yet, with this in it.
-    Unclaimed(Box<Session>),
-}
-
 /// The file of one session.
 #[derive(Debug, Default)]
 struct Slot {
     file: Option<MirrorFile>,
     /// Revision in the file.
     revision: Revision,
-    /// It is a stock file that was taken in with this in it, and is to become ours.
-    taken: Option<Box<Session>>,
 }
 
 impl Mirrors {
@@ -93,7 +92,6 @@ impl Mirrors {
     pub(super) fn expect(&self, sessions: &Sessions, behind: &[SessionName]) {
         for (name, _) in sessions.iter().filter(|(_, entry)| entry.held().is_some()) {
             self.uses.set_held(name, true);
-            self.due.now(name);
         }
         behind.iter().for_each(|name| self.due.now(name));
         *lock(&self.known) = sessions.clone();
@@ -115,34 +113,35 @@ impl Mirrors {
         self.files.path(name).exists()
     }
 
-    /// Whether a session's file is known to be open and locked, and still in its place; it counts as claimed then.
-    pub(crate) fn claimed(&self, name: &SessionName) -> bool {
-        let Some(slot) = lock(&self.slots).get(name).cloned() else { return false };
-        self.uses.begin_claim(name);
+    /// Claims a session's file if it is known to be open and locked, and still in its place.
+    pub(crate) fn claim_open(self: &Arc<Self>, name: &SessionName) -> Option<Claim> {
+        let slot = lock(&self.slots).get(name).cloned()?;
+        let claim = Claim::new(self, name);
         // One that is being written is not waited for here: this does not block.
-        let slot = try_lock(&slot);
-        let claimed = slot.is_some_and(|slot| slot.file.as_ref().is_some_and(MirrorFile::path_is_ours));
-        if !claimed {
-            self.let_go(name);
-        }
-        claimed
+        let ours = try_lock(&slot)?.file.as_ref().is_some_and(MirrorFile::path_is_ours);
+        ours.then_some(claim)
     }
 
     /// Makes sure that a session's file is ours, and locks it. `known` is the session's revision in the store. Blocks.
-    /// To be followed by [`Mirrors::let_go`], unless it fails.
-    pub(crate) fn claim(&self, name: &SessionName, known: Revision) -> Result<Claim, Error> {
-        self.uses.begin_claim(name);
+    pub(crate) fn claim(self: &Arc<Self>, name: &SessionName, known: Revision) -> Result<Claim, Error> {
+        let mut claim = Claim::new(self, name);
         let slot = self.slot(name);
-        let claim = self.claim_slot(name, known, &mut lock(&slot));
-        if claim.is_err() {
-            self.let_go(name);
+        if let Some(session) = self.claim_slot(name, known, &mut lock(&slot))? {
+            claim.set_stock(session);
         }
-        claim
+        Ok(claim)
     }
 
-    fn claim_slot(&self, name: &SessionName, known: Revision, slot: &mut Slot) -> Result<Claim, Error> {
+    /// Opens and locks a session's file, if there is one. Answers what is in it if it is a stock file that nobody has taken
+    /// in yet; it is not locked then.
+    fn claim_slot(
+        &self,
+        name: &SessionName,
+        known: Revision,
+        slot: &mut Slot,
+    ) -> Result<Option<Session>, Error> {
         if slot.file.as_ref().is_some_and(MirrorFile::path_is_ours) {
-            return Ok(Claim::Ours);
+            return Ok(None);
         }
         if self.open_files() >= self.budget {
             return Err(Error::Limit(format!(
@@ -156,7 +155,7 @@ impl Mirrors {
                 if known > 0 {
                     self.due.now(name);
                 }
-                Ok(Claim::Ours)
+                Ok(None)
             }
             Found::Ours(_, revision) if revision > known && known > 0 => {
                 Err(Error::ForeignFile(format!("is newer (revision {revision}) than the store ({known})")))
@@ -167,13 +166,10 @@ impl Mirrors {
                 if revision != known {
                     self.due.now(name);
                 }
-                Ok(Claim::Ours)
+                Ok(None)
             }
-            Found::Unclaimed(session) if known == 0 => {
-                slot.taken = Some(Box::new(session.clone()));
-                Ok(Claim::Unclaimed(Box::new(session)))
-            }
-            Found::Unclaimed(_) => Err(Error::ForeignFile("was put there by another program".into())),
+            Found::Unclaimed(session) if known == 0 => Ok(Some(session)),
+            Found::Unclaimed(session) => self.adopt(name, &session, slot).map(|()| None),
             Found::Foreign(why) => Err(Error::ForeignFile(why)),
             Found::Damaged(why) => Err(Error::Damaged(format!(
                 "the file {name}{ENDING} cannot be read ({why}); `sessiond mirror --force {name}` writes it anew"
@@ -182,8 +178,27 @@ impl Mirrors {
         }
     }
 
-    /// Ends a claim. Unless the session is held, its file is written if it is behind, and closed.
-    pub(crate) fn let_go(&self, name: &SessionName) {
+    /// Makes a stock file ours that has just what the store has: it was taken in, and perhaps there was a crash since.
+    fn adopt(&self, name: &SessionName, found: &Session, slot: &mut Slot) -> Result<(), Error> {
+        let Some((source, _)) = self.source.get() else { return Err(Error::Closed) };
+        match source(name)? {
+            Some((session, revision)) if session == *found => {
+                let owner = Owner { store_ids: &self.store_ids, name };
+                let adopted = MirrorFile::adopt(&self.files.path(name), &owner, &session, revision);
+                slot.file = Some(adopted.map_err(|error| self.refusal(name, &error))?);
+                slot.revision = revision;
+                Ok(())
+            }
+            _ => Err(Error::ForeignFile("was put there by another program".into())),
+        }
+    }
+
+    pub(super) fn begin_claim(&self, name: &SessionName) {
+        self.uses.begin_claim(name);
+    }
+
+    /// Unless the session is held, its file is written if it is behind, and closed.
+    pub(super) fn end_claim(&self, name: &SessionName) {
         self.uses.end_claim(name);
         if !self.uses.any(name) {
             self.due.now(name);
@@ -215,7 +230,7 @@ impl Mirrors {
     pub(crate) fn read_foreign(&self, name: &SessionName) -> Result<Session, Error> {
         let path = self.files.path(name);
         if !path.exists() {
-            return Err(Error::ForeignFile("is not there".into()));
+            return Err(Error::NoFile);
         }
         let imported = formats::open_file(&path);
         Ok(imported
@@ -232,12 +247,10 @@ impl Mirrors {
     ) -> Result<Option<String>, Error> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
-        slot.taken = None;
         let known = whole.map_or(0, |(_, revision)| *revision);
         let kept = if replace { self.clear_the_place(name, &mut slot)? } else { None };
-        match self.claim_slot(name, known, &mut slot)? {
-            Claim::Ours => {}
-            Claim::Unclaimed(_) => return Err(Error::ForeignFile("was put there by another program".into())),
+        if self.claim_slot(name, known, &mut slot)?.is_some() {
+            return Err(Error::ForeignFile("was put there by another program".into()));
         }
         let written = self.write(name, whole, &mut slot).map_err(|error| self.refusal(name, &error));
         self.close_if_unused(name, &mut slot);
@@ -289,19 +302,22 @@ impl Mirrors {
         match self.write(name, whole.as_ref(), &mut slot) {
             Ok(()) => {
                 debug!(session = %name, revision = slot.revision, "session file written");
-                note(name, slot.revision);
+                note(name, Noted::Written(slot.revision));
             }
-            Err(MirrorError::Full) => {
-                warn!(session = %name, "the disk is full: the session's file stays behind for now");
+            Err(error @ (MirrorError::Full | MirrorError::InUse(_))) => {
+                warn!(session = %name, %error, "the session's file stays behind for now");
                 self.due.when_idle(name);
             }
             Err(error) => {
                 slot.file = None;
                 error!(session = %name, %error, "the session's file is not touched");
+                if matches!(error, MirrorError::Swapped | MirrorError::NotOurs(_)) {
+                    note(name, Noted::NotOurs);
+                }
             }
         }
         self.close_if_unused(name, &mut slot);
-        let closed = slot.file.is_none() && slot.taken.is_none();
+        let closed = slot.file.is_none();
         drop(slot);
         if closed {
             self.forget(name);
@@ -317,18 +333,20 @@ impl Mirrors {
     ) -> Result<(), MirrorError> {
         let path = self.files.path(name);
         let owner = Owner { store_ids: &self.store_ids, name };
-        if let (Some(taken), Some((session, revision))) = (slot.taken.take(), whole) {
-            slot.file = Some(MirrorFile::adopt(&path, &owner, &taken, (session, *revision))?);
-            slot.revision = *revision;
-        }
         if slot.file.is_none() {
-            match MirrorFile::find(&path, &owner)? {
-                Found::Missing => {}
-                Found::Ours(file, revision) => {
+            match (MirrorFile::find(&path, &owner)?, whole) {
+                (Found::Missing, _) => {}
+                (Found::Ours(_, found), Some((_, revision))) if found > *revision => {
+                    return Err(MirrorError::NotOurs(format!("is newer (revision {found}) than the store")));
+                }
+                (Found::Ours(file, revision), _) => {
                     slot.file = Some(file);
                     slot.revision = revision;
                 }
-                found => return if whole.is_none() { Ok(()) } else { Err(found.refusal()) },
+                // Taken in, just before a crash: the next hold makes it ours.
+                (Found::Unclaimed(found), Some((session, _))) if found == *session => return Ok(()),
+                (_, None) => return Ok(()),
+                (found, Some(_)) => return Err(found.refusal()),
             }
         }
         match (whole, slot.file.take()) {
@@ -352,10 +370,13 @@ impl Mirrors {
         Ok(())
     }
 
-    /// Compares the directory with the store: files that are missing are written, and those of ours whose session was
-    /// deleted just before a crash are removed.
+    /// Compares the directory with the store: the files of sessions that are held are locked, those that are missing are
+    /// written, and those of ours whose session was deleted just before a crash are removed.
     fn look_around(&self) {
         let known = std::mem::take(&mut *lock(&self.known));
+        // At once, all of them: until then any program could open them.
+        let held = known.iter().filter(|(_, entry)| entry.held().is_some());
+        held.for_each(|(name, _)| self.bring_up_to_date(name));
         self.files.sweep();
         let Ok(names) = self.files.names() else { return };
         let missing = known.iter().filter(|(name, entry)| entry.session.is_some() && !names.contains(*name));

@@ -1,5 +1,6 @@
 //! Sessions in SQLite: all of them in one store, `sessiond.db`, and each in a file of its own for people, its mirror.
 
+mod claim;
 mod due;
 mod identity;
 mod log;
@@ -19,7 +20,8 @@ use std::{path::Path, sync::Arc};
 
 use super::local::LocalEngine;
 
-pub(crate) use mirrors::{Claim, Mirrors};
+pub(crate) use claim::Claim;
+pub(crate) use mirrors::{Mirrors, Noted};
 pub(crate) use recovery::OpenError;
 pub(crate) use store::Store;
 

@@ -1,0 +1,251 @@
+//! `NAME.session`: what people know of a session, and what every stock program reads.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::ErrorCode;
+use sessiond_proto::v1;
+use sessiond_session::formats::telethon_v2;
+
+use crate::harness::{Daemon, channel, eventually, key, pts, random_session, stock};
+
+#[tokio::test]
+async fn a_released_session_is_in_its_file_as_it_was_left() {
+    let daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let mut session = random_session();
+    held.save(session.clone()).await;
+    for counter in 1..=50 {
+        held.advance(pts(counter)).await;
+    }
+    held.release().await;
+    session.state.as_mut().expect("there").pts = 50;
+    in_file(&daemon, "alice", &session).await;
+}
+
+#[tokio::test]
+async fn while_a_session_is_held_its_file_gets_keys_at_once_and_counters_once_it_is_quiet() {
+    let daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let mut session = random_session();
+    held.save(session.clone()).await;
+    in_locked_file(&daemon, "alice", &session).await;
+    session.dcs[0].auth = Some(key());
+    session.dcs[0].has_auth = true;
+    held.save(session.clone()).await;
+    in_locked_file(&daemon, "alice", &session).await;
+    held.advance(pts(7)).await;
+    session.state.as_mut().expect("there").pts = 7;
+    in_locked_file(&daemon, "alice", &session).await;
+}
+
+#[tokio::test]
+async fn after_a_stop_every_file_is_whole_and_has_the_newest_state() {
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let mut sessions = Vec::new();
+    let mut holds = Vec::new();
+    for number in 0..20 {
+        let name = format!("session-{number}");
+        let held = client.hold(&name).await;
+        let mut session = random_session();
+        held.save(session.clone()).await;
+        let change = v1::StateChange { channels: vec![channel(1, number)], ..pts(number) };
+        held.advance(change).await;
+        let state = session.state.as_mut().expect("there");
+        state.pts = number;
+        state.channels.insert(0, channel(1, number));
+        sessions.push((name, session));
+        match number % 3 {
+            0 => held.release().await,
+            _ => holds.push(held),
+        }
+    }
+    assert!(daemon.stop().await.success());
+
+    let mut expected: Vec<_> = sessions.iter().map(|(name, _)| format!("{name}.session")).collect();
+    for (name, session) in sessions {
+        let path = file(&daemon, &name);
+        assert_eq!(stock::integrity(&path).expect("readable"), "ok", "{name}");
+        assert_eq!(stock::read(&path).expect("readable"), stock::as_in_file(session), "{name}");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o600);
+    }
+    assert_eq!(stock::integrity(&daemon.dir().join("sessiond.db")).expect("readable"), "ok");
+    expected.extend(["sessiond.db", "sessiond.lock", "sessiond.reserve"].map(str::to_owned));
+    expected.sort_unstable();
+    let entries = fs::read_dir(daemon.dir()).expect("readable").map(|entry| entry.expect("readable"));
+    let mut there: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("UTF-8")).collect();
+    there.sort_unstable();
+    assert_eq!(there, expected, "nothing is left beside them");
+}
+
+#[tokio::test]
+async fn a_file_has_exactly_telethons_tables_and_one_of_the_daemons() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    held.save(random_session()).await;
+    daemon.stop().await;
+    let file = stock::open(&file(&daemon, "alice")).expect("it opens");
+    let schema = "select type, name, sql from sqlite_schema order by rowid";
+    let there = stock::rows(&file, schema, |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    });
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        there.expect("readable").into_iter().partition(|(_, name, _)| name.starts_with("sessiond"));
+    let telethons = telethon_v2::DDL.split(';').map(str::trim).filter(|sql| !sql.is_empty());
+    let telethons: Vec<_> = telethons.map(|sql| sql.replacen("create table", "CREATE TABLE", 1)).collect();
+    assert_eq!(theirs.into_iter().map(|(_, _, sql)| sql).collect::<Vec<_>>(), telethons);
+    let [(kind, name, _)] = &ours[..] else { panic!("one table of ours: {ours:?}") };
+    assert_eq!(kind, "table");
+    // Telethon's migration takes no other names.
+    let fits = |c: char| c.is_ascii_lowercase() || c == '_';
+    assert!(name.len() <= 20 && name.chars().all(fits), "{name}");
+    assert_eq!(
+        file.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)),
+        Ok("delete".into())
+    );
+}
+
+#[tokio::test]
+async fn while_a_session_is_held_its_file_is_locked_against_every_other_program() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+
+    let held = client.hold("alice").await;
+    let path = file(&daemon, "alice");
+    is_locked(&path);
+    held.save(random_session()).await;
+    is_locked(&path);
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+    let lock = || stock::open(&path).and_then(|file| file.execute_batch("begin exclusive; rollback"));
+    eventually(|| lock().ok()).await;
+}
+
+#[tokio::test]
+async fn the_file_of_a_session_that_goes_on_being_held_is_locked_again_after_a_restart() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    held.save(random_session()).await;
+    for restart in 0..2 {
+        if restart == 0 {
+            daemon.restart().await;
+        } else {
+            daemon.kill().await;
+            daemon.start_again().await;
+        }
+        let path = file(&daemon, "alice");
+        eventually(|| stock::read(&path).err()).await;
+        is_locked(&path);
+    }
+    daemon.client().await.resume("alice", &held.token).await.expect("it goes on");
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_is_written_again() {
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let mut session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+
+    // While the daemon runs,
+    fs::remove_file(file(&daemon, "alice")).expect("there");
+    let held = client.hold("alice").await;
+    held.advance(pts(5)).await;
+    session.state.as_mut().expect("there").pts = 5;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+    // and while it does not.
+    daemon.stop().await;
+    fs::remove_file(file(&daemon, "alice")).expect("there");
+    daemon.start_again().await;
+    in_file(&daemon, "alice", &session).await;
+}
+
+#[tokio::test]
+async fn deleting_a_session_removes_its_file() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+    held.delete().await;
+    eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
+
+    let held = client.hold("alice").await;
+    held.save(session.clone()).await;
+    held.delete().await;
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+}
+
+#[tokio::test]
+async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_next_start() {
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let (alice, bob) = (client.hold("alice").await, client.hold("bob").await);
+    let session = random_session();
+    alice.save(session.clone()).await;
+    bob.save(session.clone()).await;
+    alice.release().await;
+    in_file(&daemon, "alice", &session).await;
+    let left = fs::read(file(&daemon, "alice")).expect("there");
+    alice.delete().await;
+    eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
+    daemon.kill().await;
+    // As it is where the crash came before the removal.
+    fs::write(file(&daemon, "alice"), left).expect("written");
+
+    daemon.start_again().await;
+    eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
+    assert_eq!(daemon.client().await.load("alice").await, v1::LoadResponse::default());
+    daemon.stop().await;
+    assert_eq!(stock::read(&file(&daemon, "bob")).expect("there"), stock::as_in_file(session));
+}
+
+fn file(daemon: &Daemon, name: &str) -> PathBuf {
+    daemon.dir().join(format!("{name}.session"))
+}
+
+/// Waits until a stock program reads this.
+async fn in_file(daemon: &Daemon, name: &str, session: &v1::Session) {
+    let expected = stock::as_in_file(session.clone());
+    let path = file(daemon, name);
+    eventually(|| stock::read(&path).ok().filter(|read| *read == expected)).await;
+    // The daemon may look at it once more.
+    assert_eq!(eventually(|| stock::integrity(&path).ok()).await, "ok");
+}
+
+/// Waits until the file has this, as a copy of it tells.
+async fn in_locked_file(daemon: &Daemon, name: &str, session: &v1::Session) {
+    let expected = stock::as_in_file(session.clone());
+    let (path, copy) = (file(daemon, name), daemon.home().join("copy"));
+    eventually(|| {
+        fs::copy(&path, &copy).ok()?;
+        stock::read(&copy).ok().filter(|read| *read == expected)
+    })
+    .await;
+}
+
+fn is_locked(path: &Path) {
+    for sql in ["select * from version", "begin immediate", "begin exclusive", "delete from version"] {
+        let refused = stock::open(path).and_then(|file| file.execute_batch(sql)).expect_err("it is locked");
+        assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::DatabaseBusy), "{sql}: {refused}");
+    }
+}
