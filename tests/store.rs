@@ -83,28 +83,64 @@ async fn a_copied_directory_has_an_identity_of_its_own_and_no_holds() {
 
 #[tokio::test]
 async fn a_damaged_store_refuses_to_start_and_touches_nothing() {
-    for spoil in [
-        |bytes: &mut Vec<u8>| bytes[..64].fill(0xa5),
-        |bytes: &mut Vec<u8>| {
-            // Every page but the first, so that whatever is read first is damaged.
-            bytes[4_096..].fill(0xa5);
-        },
-    ] {
+    for spoil in SPOILERS {
         let (daemon, _) = stopped_with_a_session().await;
-        let store = daemon.dir().join("sessiond.db");
-        let mut bytes = fs::read(&store).expect("readable");
-        spoil(&mut bytes);
-        fs::write(&store, bytes).expect("written");
-        let before = files(&daemon.dir());
-
-        let (status, said) = daemon.fail_to_start().await;
-
-        assert_eq!(status.code(), Some(65), "{said}");
-        assert!(said.contains("--rebuild"), "{said}");
-        let after = files(&daemon.dir());
-        assert!(before.keys().eq(after.keys()), "{:?}", after.keys());
-        assert!(before == after, "no byte of any file is changed");
+        is_refused_untouched(&daemon, spoil).await;
     }
+}
+
+#[tokio::test]
+async fn a_store_damaged_after_a_kill_refuses_to_start_and_touches_nothing() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    held.save(random_session()).await;
+    // More than the write-ahead log has, so that some of it is in the database alone.
+    held.advance_through(1..=200_000).await;
+    daemon.kill().await;
+    let store = daemon.dir().join("sessiond.db");
+    let bytes = fs::read(&store).expect("readable");
+    assert!(fs::metadata(daemon.dir().join("sessiond.db-wal")).expect("there").len() > 0);
+    // Where the log has the first page, the header in the database means nothing.
+    for spoil in &SPOILERS[1..] {
+        fs::write(&store, &bytes).expect("written");
+        is_refused_untouched(&daemon, *spoil).await;
+    }
+    fs::remove_file(&store).expect("removed");
+    is_refused(&daemon).await;
+
+    // As it was, all is well.
+    fs::write(&store, &bytes).expect("written");
+    daemon.start_again().await;
+    let loaded = daemon.client().await.load("alice").await.session.and_then(|session| session.state);
+    assert_eq!(loaded.map(|state| state.pts), Some(200_000));
+}
+
+/// What happens to a store's bytes.
+const SPOILERS: [fn(&mut Vec<u8>); 5] = [
+    |bytes| bytes[..64].fill(0xa5),
+    // Every page but the first, so that whatever is read first is damaged.
+    |bytes| bytes[4_096..].fill(0xa5),
+    |bytes| bytes.truncate(4_096),
+    |bytes| bytes.truncate(1_000),
+    Vec::clear,
+];
+
+async fn is_refused_untouched(daemon: &Daemon, spoil: fn(&mut Vec<u8>)) {
+    let store = daemon.dir().join("sessiond.db");
+    let mut bytes = fs::read(&store).expect("readable");
+    spoil(&mut bytes);
+    fs::write(&store, bytes).expect("written");
+    is_refused(daemon).await;
+}
+
+async fn is_refused(daemon: &Daemon) {
+    let before = files(&daemon.dir());
+    let (status, said) = daemon.fail_to_start().await;
+    assert_eq!(status.code(), Some(65), "{said}");
+    assert!(said.contains("--rebuild"), "{said}");
+    let after = files(&daemon.dir());
+    assert!(before.keys().eq(after.keys()), "{:?}", after.keys());
+    assert!(before == after, "no byte of any file is changed");
 }
 
 #[tokio::test]

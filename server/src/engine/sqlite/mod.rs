@@ -1,6 +1,7 @@
 //! Sessions in SQLite: all of them in one store, `sessiond.db`, and each in a file of its own for people, its mirror.
 
 mod claim;
+mod database;
 mod due;
 mod identity;
 mod log;
@@ -21,8 +22,8 @@ use std::{path::Path, sync::Arc};
 use super::local::LocalEngine;
 
 pub(crate) use claim::Claim;
+pub(crate) use database::OpenError;
 pub(crate) use mirrors::{Mirrors, Noted};
-pub(crate) use recovery::OpenError;
 pub(crate) use store::Store;
 
 /// An engine over a directory.

@@ -1,9 +1,6 @@
 //! A new store from the session files, for when the old one is damaged.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use prost::Message as _;
 use rusqlite::{Connection, params};
@@ -76,19 +73,18 @@ fn read(path: &Path, name: &SessionName) -> Result<Option<Mirror>, Box<dyn std::
 }
 
 fn keep_aside(directory: &Path) -> io::Result<Option<String>> {
-    if !directory.join(FILE).exists() {
+    const PARTS: [&str; 3] = ["-wal", "-shm", ""];
+    let is_there = |ending: &&str| directory.join(format!("{FILE}{ending}")).exists();
+    if !PARTS.iter().any(is_there) {
         return Ok(None);
     }
     let free = |number: &usize| !directory.join(format!("{FILE}.kept-{number}")).exists();
     let number = (1..).find(free).expect("there is a free number");
     let kept = format!("{FILE}.kept-{number}");
-    let rename = |ending: &str| -> io::Result<()> {
-        let from: PathBuf = directory.join(format!("{FILE}{ending}"));
-        if from.exists() { fs::rename(from, directory.join(format!("{kept}{ending}"))) } else { Ok(()) }
-    };
-    rename("-wal")?;
-    rename("-shm")?;
-    rename("")?;
+    for ending in PARTS.into_iter().filter(is_there) {
+        let to = directory.join(format!("{kept}{ending}"));
+        fs::rename(directory.join(format!("{FILE}{ending}")), to)?;
+    }
     Ok(Some(kept))
 }
 

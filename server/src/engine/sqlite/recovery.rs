@@ -3,17 +3,18 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
 use prost::Message as _;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Auth, AuthKey, Session};
 use tracing::{error, info, warn};
 
 use super::{
+    OpenError, database,
     identity::Identity,
     log::{self, LogRowError},
     schema,
@@ -31,47 +32,13 @@ use crate::engine::{
 /// for each other.
 pub(super) const REVISION_JUMP: Revision = 1 << 32;
 
-/// Why a store cannot be opened. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    /// Made by a newer daemon.
-    #[error("{path} has format {format}, which this version does not know; start the version that made it", path = path.display())]
-    Newer { path: PathBuf, format: i64 },
-    /// It cannot be read.
-    #[error(
-        "{path} is damaged; restore the directory from a copy, or start once with --rebuild to make a new store from the session files",
-        path = path.display()
-    )]
-    Damaged { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
-    /// SQLite is too old to be trusted with a write-ahead log.
-    #[error("SQLite {0} can corrupt a write-ahead log; build with 3.51.3 or later")]
-    OldSqlite(&'static str),
-    /// Another program has it open.
-    #[error("{path} is in use by another program", path = path.display())]
-    InUse { path: PathBuf },
-    /// The directory.
-    #[error("{path} cannot be used", path = path.display())]
-    Io { path: PathBuf, source: io::Error },
-}
-
 /// Opens the store of a directory, makes it if there is none, and reads everything but the keys of sessions that nobody
 /// holds.
 pub(super) fn open(directory: &Path) -> Result<(Opened, Recovered), OpenError> {
-    if rusqlite::version_number() < schema::OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite(rusqlite::version()));
-    }
     let path = directory.join(FILE);
     let damaged =
         |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Damaged { path: path.clone(), source };
-    let connection = connect(&path)?;
-    if !schema::exists(&connection).map_err(|e| damaged(e.into()))? {
-        create(&connection, &path)?;
-    }
-    let format = schema::meta(&connection, "format").map_err(|e| damaged(e.into()))?.unwrap_or(0);
-    if format != schema::FORMAT {
-        return Err(OpenError::Newer { path, format });
-    }
-    let mut reading = Reading::new(connection);
+    let mut reading = Reading::new(database::open(directory)?);
     reading.everything().map_err(|e| damaged(e.into()))?;
     reading.check_identity(&path)?;
     reading.held_keys().map_err(|e| damaged(e.into()))?;
@@ -98,47 +65,6 @@ pub(super) fn stored_keys(
         keys.insert(row.get(0)?, AuthKey::try_from(row.get_ref(1)?.as_blob()?).ok());
     }
     Ok(keys)
-}
-
-fn connect(path: &Path) -> Result<Connection, OpenError> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        // Nobody else has a store open: the directory is locked. No shared memory is needed, and commits are faster.
-        connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.pragma_update(None, "secure_delete", "on")?;
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
-        connection.pragma_update(None, "temp_store", "memory")?;
-        Ok(connection)
-    };
-    open().map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            OpenError::InUse { path: path.to_owned() }
-        }
-        Some(
-            rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::ReadOnly,
-        ) => OpenError::Io { path: path.to_owned(), source: io::Error::other(error) },
-        _ => OpenError::Damaged { path: path.to_owned(), source: error.into() },
-    })
-}
-
-fn create(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |source: io::Error| OpenError::Io { path: path.to_owned(), source };
-    let identity = Identity::of(path).map_err(failed)?;
-    let store_id = uuid::Uuid::new_v4().to_string();
-    let make = || -> rusqlite::Result<()> {
-        let transaction = connection.unchecked_transaction()?;
-        schema::create(connection)?;
-        schema::set_meta(connection, "store_id", &store_id)?;
-        schema::set_meta(connection, "identity", identity.to_string())?;
-        transaction.commit()
-    };
-    make().map_err(|error| failed(io::Error::other(error)))
 }
 
 /// A store that is being read.
@@ -297,6 +223,7 @@ impl Reading {
     }
 
     fn finish(self) -> Result<(Opened, Recovered), LogRowError> {
+        database::let_write(&self.connection)?;
         let Self { connection, store_id, state, requests, stored, unstored, deferred, mirrored } = self;
         let unmirrored =
             state.sessions.iter().filter(|(name, entry)| mirrored.get(*name) != Some(&entry.revision));

@@ -1,0 +1,137 @@
+//! The store's database: made whole or not at all, and opened so that one that cannot be read is left as it is.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+
+use super::{identity::Identity, schema, store::FILE};
+
+/// Where a store is made, before it gets its name.
+const NEW: &str = "sessiond.db.new";
+
+/// Why a store cannot be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Made by a newer daemon.
+    #[error("{path} has format {format}, which this version does not know; start the version that made it", path = path.display())]
+    Newer { path: PathBuf, format: i64 },
+    /// It cannot be read.
+    #[error(
+        "{path} is damaged; restore the directory from a copy, or start once with --rebuild to make a new store from the session files",
+        path = path.display()
+    )]
+    Damaged { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    /// SQLite is too old to be trusted with a write-ahead log.
+    #[error("SQLite {0} can corrupt a write-ahead log; build with 3.51.3 or later")]
+    OldSqlite(&'static str),
+    /// Another program has it open.
+    #[error("{path} is in use by another program", path = path.display())]
+    InUse { path: PathBuf },
+    /// The directory.
+    #[error("{path} cannot be used", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// A write-ahead log from before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    None,
+    /// A daemon did not close the store in order.
+    Left,
+}
+
+/// Opens the database of a directory, and makes it if there is none. Unless [`let_write`] is called, closing it leaves
+/// everything as it was.
+pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < schema::OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    let path = directory.join(FILE);
+    let bytes =
+        |ending: &str| fs::metadata(directory.join(format!("{FILE}{ending}"))).ok().map(|file| file.len());
+    let damaged = |problem: &str| OpenError::Damaged { path: path.clone(), source: problem.into() };
+    let log = if bytes("-wal").is_some_and(|bytes| bytes > 0) { Log::Left } else { Log::None };
+    match (bytes(""), log) {
+        // SQLite would take a log without its database for a remnant, and remove it.
+        (None, Log::Left) => return Err(damaged("it is gone, and its write-ahead log is there")),
+        (Some(0), _) => return Err(damaged("it is empty")),
+        (None, Log::None) => create(directory, &path)?,
+        (Some(_), _) => {}
+    }
+    let connection = connect(&path, log)?;
+    let unreadable = |error| OpenError::of(error, &path);
+    if !schema::exists(&connection).map_err(unreadable)? {
+        return Err(damaged("it is no store"));
+    }
+    match schema::meta(&connection, "format").map_err(unreadable)?.unwrap_or(0) {
+        schema::FORMAT => Ok(connection),
+        format => Err(OpenError::Newer { path, format }),
+    }
+}
+
+/// Has the database do its work as usual, now that it is known to be whole.
+pub(super) fn let_write(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
+}
+
+fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        // What a log has is part of the damage, perhaps the remedy. An empty one goes with the connection.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log == Log::Left)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Nobody else has a store open: the directory is locked. No shared memory is needed, and commits are faster.
+        connection.pragma_update(None, "locking_mode", "exclusive")?;
+        connection.pragma_update(None, "secure_delete", "on")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        Ok(connection)
+    };
+    open().map_err(|error| OpenError::of(error, path))
+}
+
+/// Makes a store. It appears under its name whole and durable, or not at all.
+fn create(directory: &Path, path: &Path) -> Result<(), OpenError> {
+    let failed = |source: io::Error| OpenError::Io { path: path.to_owned(), source };
+    let new = directory.join(NEW);
+    let remove =
+        || ["-wal", "-journal", ""].map(|ending| fs::remove_file(directory.join(format!("{NEW}{ending}"))));
+    // What an earlier attempt has left.
+    let _ = remove();
+    let made = fill(&new).inspect_err(|_| drop(remove()));
+    made.map_err(|error| failed(io::Error::other(error)))?;
+    fs::rename(&new, path).and_then(|()| fs::File::open(directory)?.sync_all()).map_err(failed)
+}
+
+fn fill(new: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let connection = Connection::open(new)?;
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let transaction = connection.unchecked_transaction()?;
+    schema::create(&transaction)?;
+    schema::set_meta(&transaction, "store_id", uuid::Uuid::new_v4().to_string())?;
+    schema::set_meta(&transaction, "identity", Identity::of(new)?.to_string())?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+impl OpenError {
+    fn of(error: rusqlite::Error, path: &Path) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::DiskFull | ErrorCode::ReadOnly) => {
+                Self::Io { path, source: io::Error::other(error) }
+            }
+            _ => Self::Damaged { path, source: error.into() },
+        }
+    }
+}
