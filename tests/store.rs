@@ -115,6 +115,29 @@ async fn a_store_damaged_after_a_kill_refuses_to_start_and_touches_nothing() {
     assert_eq!(loaded.map(|state| state.pts), Some(200_000));
 }
 
+#[tokio::test]
+async fn a_store_with_any_page_damaged_refuses_to_start() {
+    const PAGE: usize = 4_096;
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    for number in 0..10 {
+        let held = client.hold(&format!("session-{number}")).await;
+        held.save(random_session()).await;
+    }
+    daemon.stop().await;
+    let store = daemon.dir().join("sessiond.db");
+    let bytes = fs::read(&store).expect("readable");
+    let used = (0..bytes.len() / PAGE).filter(|at| bytes[at * PAGE..][..PAGE].iter().any(|byte| *byte != 0));
+    let used: Vec<_> = used.collect();
+    assert!(used.len() > 8, "{used:?}");
+    for page in used {
+        let mut spoilt = bytes.clone();
+        spoilt[page * PAGE..][..PAGE].fill(0xa5);
+        fs::write(&store, spoilt).expect("written");
+        is_refused(&daemon).await;
+    }
+}
+
 /// What happens to a store's bytes.
 const SPOILERS: [fn(&mut Vec<u8>); 5] = [
     |bytes| bytes[..64].fill(0xa5),
