@@ -8,6 +8,7 @@ mod tenure;
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -74,6 +75,14 @@ struct Seat {
     changes: watch::Sender<u64>,
 }
 
+/// A seat that is being used. Dropping the last one of a seat that nobody has removes it.
+#[derive(Debug)]
+struct SeatRef {
+    holds: Holds,
+    name: SessionName,
+    seat: Arc<Seat>,
+}
+
 impl Holds {
     pub(crate) fn new(engine: Arc<dyn Engine>, timing: Timing, shutdown: Shutdown) -> Self {
         Self(Arc::new(Inner { engine, timing, shutdown, seats: Mutex::default() }))
@@ -120,7 +129,7 @@ impl Holds {
         let label = if claim.label.is_empty() { current.holder.label.clone() } else { claim.label.clone() };
         let holder = Arc::new(Holder { since: current.holder.since, ..holder(&claim, label) });
         // Attached before the engine is asked, so that the hold cannot run out in between.
-        let attachment = tenure.attach(claim.caller.process.clone());
+        let attachment = tenure.attach(claim.caller.process.clone()).ok_or(Error::Fenced)?;
         let write = Write { bearer: Some(bearer), ..Write::own(claim.name.clone(), Op::Resume { holder }) };
         self.0.engine.commit(write).await?;
         self.seat(&claim.name).changed();
@@ -172,8 +181,7 @@ impl Holds {
             self.take_back(claim, hash).await;
         }
         let fence = granted?.revision;
-        let tenure = Tenure::new(fence, claim.caller.process.clone());
-        let attachment = tenure.grant(claim.caller.process.clone());
+        let (tenure, attachment) = Tenure::grant(fence, claim.caller.process.clone());
         self.seat(&claim.name).take(&tenure);
         self.follow(claim.name.clone(), tenure);
         info!(session = %claim.name, fence, holder = holder.describe(), "granted");
@@ -228,18 +236,14 @@ impl Holds {
     }
 
     fn vacate(&self, name: &SessionName, tenure: &Arc<Tenure>) {
-        let mut seats = self.seats();
-        let Some(seat) = seats.get(name) else { return };
+        let seat = self.seat(name);
         seat.leave(tenure);
         seat.changed();
-        // Whoever else has the seat is about to use it.
-        if Arc::strong_count(seat) == 1 && seat.tenure().is_none() {
-            seats.remove(name);
-        }
     }
 
-    fn seat(&self, name: &SessionName) -> Arc<Seat> {
-        Arc::clone(self.seats().entry(name.clone()).or_default())
+    fn seat(&self, name: &SessionName) -> SeatRef {
+        let seat = Arc::clone(self.seats().entry(name.clone()).or_default());
+        SeatRef { holds: self.clone(), name: name.clone(), seat }
     }
 
     fn seats(&self) -> MutexGuard<'_, HashMap<SessionName, Arc<Seat>>> {
@@ -255,6 +259,24 @@ impl Holds {
 impl std::fmt::Debug for Holds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Holds").field("timing", &self.0.timing).finish_non_exhaustive()
+    }
+}
+
+impl Deref for SeatRef {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
+        &self.seat
+    }
+}
+
+impl Drop for SeatRef {
+    fn drop(&mut self) {
+        let mut seats = self.holds.seats();
+        // The map's and this one's: whoever else comes gets it from the map, which is locked.
+        if Arc::strong_count(&self.seat) == 2 && self.seat.tenure().is_none() {
+            seats.remove(&self.name);
+        }
     }
 }
 

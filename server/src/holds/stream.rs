@@ -4,7 +4,7 @@ use sessiond_proto::TOKEN_LEN;
 use sessiond_session::Session;
 use tokio::{sync::watch, time::sleep};
 
-use super::{Claim, End, Holds, Patience, Seat, tenure::Attachment};
+use super::{Claim, End, Holds, Patience, SeatRef, tenure::Attachment};
 use crate::{
     engine::{Bearer, Error, Holder, Loaded, LostReason, Place, Revision, TokenHash},
     process::Process,
@@ -69,7 +69,7 @@ enum Phase {
 
 #[derive(Debug)]
 struct Queueing {
-    seat: Arc<Seat>,
+    seat: SeatRef,
     changes: watch::Receiver<u64>,
     place: Place,
     told: Option<(Option<Arc<Holder>>, usize)>,

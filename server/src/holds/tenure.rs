@@ -60,6 +60,8 @@ struct Status {
     dead: bool,
     /// The client went away before it was told of the grant.
     untold: bool,
+    /// It is about to be ended, and no stream goes on with it.
+    given_up: bool,
     end: Option<End>,
 }
 
@@ -72,15 +74,10 @@ struct Since {
 }
 
 impl Tenure {
-    /// A hold that was just granted.
-    pub(super) fn new(fence: Revision, process: Option<Process>) -> Arc<Self> {
-        let status = Status { stream: None, process, dead: false, untold: false, end: None };
-        Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
-    }
-
     /// A hold from before the daemon's start. `process` is its holder, if that is alive.
     pub(super) fn restored(fence: Revision, process: Option<Process>, end: Option<End>) -> Arc<Self> {
-        let status = Status { stream: None, dead: process.is_none(), process, untold: false, end };
+        let dead = process.is_none();
+        let status = Status { stream: None, process, dead, untold: false, given_up: false, end };
         Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
     }
 
@@ -95,22 +92,34 @@ impl Tenure {
         status.end.is_none() && !status.dead && alive
     }
 
-    /// Puts the hold on its first stream, whose client is still to be told of the grant.
-    pub(super) fn grant(self: &Arc<Self>, process: Option<Process>) -> Attachment {
-        let mut attachment = self.attach(process);
-        attachment.told = false;
-        attachment
+    /// Puts a new hold on its first stream, whose client is still to be told of the grant.
+    pub(super) fn grant(fence: Revision, process: Option<Process>) -> (Arc<Self>, Attachment) {
+        let stream = 0;
+        let status =
+            Status { stream: Some(stream), process, dead: false, untold: false, given_up: false, end: None };
+        let tenure =
+            Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(stream + 1) });
+        let status = tenure.status.subscribe();
+        let attachment = Attachment { tenure: Arc::clone(&tenure), id: stream, told: false, status };
+        (tenure, attachment)
     }
 
-    /// Puts the hold on a new stream, of a process that may be another than before.
-    pub(super) fn attach(self: &Arc<Self>, process: Option<Process>) -> Attachment {
+    /// Puts the hold on a new stream, of a process that may be another than before. `None`: it is too late, the hold has
+    /// ended or is about to.
+    pub(super) fn attach(self: &Arc<Self>, process: Option<Process>) -> Option<Attachment> {
         let id = self.streams.fetch_add(1, Relaxed);
-        self.status.send_modify(|status| {
-            status.stream = Some(id);
-            status.process = process;
-            status.dead = false;
+        let attached = self.status.send_if_modified(|status| {
+            let in_time = status.end.is_none() && !status.given_up;
+            if in_time {
+                status.stream = Some(id);
+                status.process = process;
+                status.dead = false;
+            }
+            in_time
         });
-        Attachment { tenure: Arc::clone(self), id, told: true, status: self.status.subscribe() }
+        let attachment =
+            || Attachment { tenure: Arc::clone(self), id, told: true, status: self.status.subscribe() };
+        attached.then(attachment)
     }
 
     pub(super) fn end(&self, end: End) {
@@ -127,7 +136,7 @@ impl Tenure {
             let status = changes.borrow_and_update().clone();
             match status.end {
                 Some(End::Released) => return Over::Ended,
-                None if status.untold => return Over::Abandoned,
+                None if status.untold && self.give_up() => return Over::Abandoned,
                 _ => {}
             }
             since.update(&status);
@@ -145,10 +154,25 @@ impl Tenure {
                     noticed();
                 }
                 () = reached(deadline) => {
-                    return if status.end.is_some() { Over::Ended } else { Over::Abandoned };
+                    if status.end.is_some() {
+                        return Over::Ended;
+                    }
+                    if self.give_up() {
+                        return Over::Abandoned;
+                    }
                 }
             }
         }
+    }
+
+    /// Sees to it that no stream goes on with the hold, unless one has, or the hold has ended otherwise. A stream whose
+    /// process is dead does not count.
+    fn give_up(&self) -> bool {
+        self.status.send_if_modified(|status| {
+            let gone = status.stream.is_none() || status.dead;
+            status.given_up = gone && status.end.is_none();
+            status.given_up
+        })
     }
 }
 
@@ -242,8 +266,8 @@ mod tests {
     }
 
     fn attached() -> (std::sync::Arc<Tenure>, Attachment) {
-        let tenure = Tenure::new(1, None);
-        let attachment = tenure.attach(None);
+        let (tenure, mut attachment) = Tenure::grant(1, None);
+        attachment.tell();
         (tenure, attachment)
     }
 
@@ -256,13 +280,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_whose_client_was_never_told_of_it_is_over_at_once() {
-        let tenure = Tenure::new(1, None);
-        drop(tenure.grant(None));
+        let (tenure, attachment) = Tenure::grant(1, None);
+        drop(attachment);
         assert_eq!(over(&tenure).await, (Over::Abandoned, Duration::ZERO));
 
-        let tenure = Tenure::new(1, None);
-        let mut attachment = tenure.grant(None);
-        attachment.tell();
+        let (tenure, attachment) = attached();
         drop(attachment);
         assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.resume_window));
     }
@@ -271,15 +293,30 @@ mod tests {
     async fn a_resumed_hold_goes_on() {
         let (tenure, attachment) = attached();
         drop(attachment);
-        let _resumed = tenure.attach(None);
+        let _resumed = tenure.attach(None).expect("in time");
         let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
         assert!(waiting.await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nobody_goes_on_with_a_hold_that_is_about_to_be_ended() {
+        let (tenure, attachment) = attached();
+        drop(attachment);
+        assert_eq!(over(&tenure).await.0, Over::Abandoned);
+        assert!(tenure.attach(None).is_none());
+
+        let (tenure, attachment) = attached();
+        drop(attachment);
+        let resumed = tenure.attach(None).expect("in time");
+        assert!(!tenure.give_up(), "somebody goes on with it");
+        drop(resumed);
+        assert!(tenure.give_up());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_stream_that_a_hold_was_on_loses_it_to_the_one_that_resumes() {
         let (tenure, mut first) = attached();
-        let _second = tenure.attach(None);
+        let _second = tenure.attach(None).expect("in time");
         assert_eq!(first.ended().await, End::Lost(LostReason::ResumedElsewhere));
         drop(first);
         let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
