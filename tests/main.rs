@@ -20,6 +20,7 @@ mod rust_client;
 mod secrets;
 mod serving;
 mod session;
+mod small_frames;
 mod store;
 mod watch;
 mod watch_resume;

@@ -3,7 +3,7 @@
 use std::{iter, time::Duration};
 
 use sessiond_proto::{Reason, v1};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::harness::{Client, Daemon, Held, channel, expect_reason, metadata_of, pts, random_session};
 
@@ -147,6 +147,27 @@ async fn a_label_is_short_and_fit_for_a_terminal() {
     let longest = "é".repeat(128);
     hold(&longest).await.expect("asked").granted().await;
     assert_eq!(client.load("alice").await.holder.expect("it is held").label, longest);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_decoded_is_refused() {
+    let daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    // A number where there is to be a name.
+    let message = v1::ListRequest { page_size: 5, ..Default::default() };
+    let mut grpc = tonic::client::Grpc::new(held.client.channel.clone());
+    for method in ["Load", "AdvanceStream"] {
+        grpc.ready().await.expect("connected");
+        let codec = tonic_prost::ProstCodec::<v1::ListRequest, v1::AdvanceStreamResponse>::default();
+        let path = format!("/sessiond.v1.SessionService/{method}").parse().expect("a path");
+        let requests = Request::new(tokio_stream::once(message.clone()));
+        let refused = match grpc.streaming(requests, path, codec).await {
+            Ok(answers) => answers.into_inner().message().await.expect_err("refused"),
+            Err(refused) => refused,
+        };
+        expect_reason(&refused, Code::InvalidArgument, Reason::InvalidSession);
+    }
+    held.advance(pts(5)).await;
 }
 
 #[tokio::test]

@@ -7,10 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::Response;
 use sessiond_proto::v1;
 use tokio::{task::spawn_blocking, time::timeout};
-use tonic::{body::Body, transport::Server};
+use tonic::transport::Server;
 use tower::util::MapResponseLayer;
 use tracing::{info, warn};
 
@@ -33,6 +32,16 @@ const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// Most streams open at a time on one connection.
 const MAX_STREAMS: u32 = 1_024;
+
+/// How many bytes a client may send ahead on one stream, and on one connection: as much as on all of its streams, so that
+/// none waits for another.
+///
+/// The connection's has to be large for one more reason. Small messages in frames of their own, as grpcio sends those of an
+/// AdvanceStream, are counted against half of it, each for 256 bytes less its size, until they are read; beyond that h2 ends
+/// the connection, and with it every hold on it (`too_many_data_frames`, h2 0.4.20 `src/proto/streams/counts.rs`). So it is
+/// enough for over twenty streams that are full of the smallest messages.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// Why the daemon does not start, or ends before it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +148,9 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
     };
     Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
-        .layer(MapResponseLayer::new(as_limit))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .layer(MapResponseLayer::new(service::in_our_words))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -148,12 +159,6 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         .serve_with_incoming_shutdown(listeners.incoming(), stop)
         .await?;
     Ok(())
-}
-
-/// A message over the limit is refused before a service sees it, as OUT_OF_RANGE, which nothing of ours says.
-fn as_limit(response: Response<Body>) -> Response<Body> {
-    let status = response.headers().get(tonic::Status::GRPC_STATUS);
-    if status.is_some_and(|status| status == "11") { service::too_large().into_http() } else { response }
 }
 
 impl Error {

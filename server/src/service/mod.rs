@@ -19,7 +19,7 @@ use tonic::{Request, Status, service::interceptor::InterceptedService};
 use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown};
 
 use status::Refusal;
-pub(crate) use status::too_large;
+pub(crate) use status::in_our_words;
 
 /// Largest message that is taken, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;

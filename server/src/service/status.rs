@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use http::Response;
 use sessiond_proto::{DOMAIN, InvalidName, Reason};
 use sessiond_session::InvalidSession;
-use tonic::{Code, Status};
+use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{engine::Error, holds::HoldEnd, watch::WatchEnd};
@@ -29,6 +30,8 @@ pub(crate) enum Refusal {
     ShuttingDown,
     #[error("a message is larger than {} bytes", super::MAX_MESSAGE)]
     TooLarge,
+    #[error("the message is not encoded as the schema says; make the client's code anew from the schema")]
+    Undecodable,
     /// A change of a stream, by its sequence.
     #[error("{refusal}")]
     Change { sequence: i64, refusal: Box<Refusal> },
@@ -36,16 +39,31 @@ pub(crate) enum Refusal {
     Engine(#[from] Error),
 }
 
-/// What gRPC says where a message is larger than may be.
-pub(crate) fn too_large() -> Status {
-    Refusal::TooLarge.into()
+/// The same response; what gRPC refuses before a service sees it, in our words.
+pub(crate) fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let status = Status::from_header_map(response.headers());
+    // Whatever is ours has details.
+    let theirs = status.filter(|status| status.details().is_empty());
+    match theirs.and_then(|status| Refusal::of_codec(&status)) {
+        Some(refusal) => Status::from(refusal).into_http(),
+        None => response,
+    }
 }
 
 impl Refusal {
+    /// What the codec's word means that a message was not taken. `None`: something else.
+    pub(super) fn of_codec(status: &Status) -> Option<Self> {
+        match status.code() {
+            Code::OutOfRange => Some(Self::TooLarge),
+            Code::Internal => Some(Self::Undecodable),
+            _ => None,
+        }
+    }
+
     fn code_and_reason(&self) -> (Code, Reason) {
         match self {
             Self::Name(_) => (Code::InvalidArgument, Reason::InvalidName),
-            Self::Session(_) => (Code::InvalidArgument, Reason::InvalidSession),
+            Self::Session(_) | Self::Undecodable => (Code::InvalidArgument, Reason::InvalidSession),
             Self::PageToken => (Code::InvalidArgument, Reason::InvalidPageToken),
             Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
             Self::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
@@ -73,7 +91,10 @@ impl Refusal {
                 ]
             }
             Self::Engine(Error::RevisionMismatch { current }) => vec![("revision", current.to_string())],
-            Self::Engine(Error::FileInUse(openers)) => vec![("pids", openers.clone())],
+            Self::Engine(Error::FileInUse(openers)) => {
+                let pids: Vec<_> = openers.iter().map(|opener| opener.pid.to_string()).collect();
+                vec![("pids", pids.join(","))]
+            }
             _ => Vec::new(),
         };
         pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
