@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 use sessiond_proto::{Reason, v1};
 use tonic::{Code, Status};
 
-use crate::harness::{Client, Daemon, Held, channel, expect_reason, pts, random_session};
+use crate::harness::{Client, Daemon, Held, channel, expect_reason, pts, random_session, within};
 
 /// Size of the disk: enough for a store that has just been made, and little more.
 const DISK: &str = "size=24m,mode=0700";
@@ -58,10 +58,11 @@ impl Drop for Disk {
     }
 }
 
-/// Saves large sessions until one is refused. Answers the last one that was not, and the refusal.
-async fn save_until_refused(held: &Held) -> (v1::Session, Status) {
+/// Fills the disk and saves large sessions until one is refused. Answers the last one that was not, and the refusal.
+async fn save_until_refused(held: &Held, disk: &Disk) -> (v1::Session, Status) {
     let mut last = random_session();
     held.save(last.clone()).await;
+    disk.fill();
     for round in 1.. {
         let channels = (1..90_000).map(|id| channel(id, round)).collect();
         let state = v1::UpdateState { channels, ..last.state.clone().expect("it has one") };
@@ -88,8 +89,7 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     let other = client.hold("bob").await;
     other.advance(pts(7)).await;
 
-    disk.fill();
-    let (last, refused) = save_until_refused(&held).await;
+    let (last, refused) = save_until_refused(&held, &disk).await;
     expect_full(&refused);
     assert_eq!(held.load().await.0.as_ref(), Some(&last), "what was refused changed nothing");
     let mode = fs::metadata(daemon.dir()).expect("there").permissions().mode();
@@ -103,7 +103,7 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
 
     // And with room, everything does.
     disk.free();
-    let held = client.hold("alice").await;
+    let held = hold_when_there_is_room(&client, "alice").await;
     assert_eq!(held.session, Some(last.clone()), "nothing acknowledged is lost");
     held.advance(pts(2_000)).await;
     let bob = client.hold("bob").await;
@@ -126,8 +126,7 @@ async fn a_daemon_killed_on_a_full_disk_starts_when_there_is_room() {
     let Some(disk) = Disk::mount(&daemon.dir()) else { return };
     daemon.start_again().await;
     let held = daemon.client().await.hold("alice").await;
-    disk.fill();
-    let (last, refused) = save_until_refused(&held).await;
+    let (last, refused) = save_until_refused(&held, &disk).await;
     expect_full(&refused);
 
     daemon.kill().await;
@@ -136,6 +135,56 @@ async fn a_daemon_killed_on_a_full_disk_starts_when_there_is_room() {
 
     let loaded = daemon.client().await.load("alice").await.session.expect("it is there");
     assert_eq!(loaded.state, last.state);
+}
+
+/// More holds than would fit into what is left of a write-ahead log.
+const HOLDS: usize = 200;
+
+#[tokio::test]
+async fn however_many_hold_on_a_full_disk_all_can_let_go() {
+    let mut daemon = Daemon::builder().prepare();
+    let Some(disk) = Disk::mount(&daemon.dir()) else { return };
+    daemon.start_again().await;
+    let client = daemon.client().await;
+    let large = client.hold("large").await;
+    let mut held = Vec::new();
+    for number in 0..HOLDS {
+        held.push(client.hold(&format!("session-{number}")).await);
+    }
+    expect_full(&save_until_refused(&large, &disk).await.1);
+
+    let (mut acknowledged, mut next) = (0, 1);
+    for held in &held {
+        // Whatever takes the room that there is.
+        for _ in 0..5 {
+            match large.client.advance(large.advance_request(pts(next))).await {
+                Ok(revision) => (acknowledged, next) = (revision, next + 1),
+                Err(refused) => expect_full(&refused),
+            }
+        }
+        client.release(&held.name, &held.token).await.expect("letting go goes on");
+    }
+
+    assert_eq!(holders(&client).await, 1);
+    disk.free();
+    hold_when_there_is_room(&client, "session-0").await;
+    let (session, revision) = large.load().await;
+    assert_eq!(revision, acknowledged);
+    assert_eq!(session.and_then(|session| session.state).map(|state| state.pts), Some(next - 1));
+    large.advance(pts(next)).await;
+}
+
+/// The daemon looks for room now and then.
+async fn hold_when_there_is_room(client: &Client, name: &str) -> Held {
+    within(async {
+        loop {
+            match client.try_hold(name).await {
+                Ok(held) => return held,
+                Err(refused) => expect_full(&refused),
+            }
+        }
+    })
+    .await
 }
 
 async fn holders(client: &Client) -> usize {

@@ -7,10 +7,11 @@ use std::{
 };
 
 use rusqlite::ErrorCode;
-use sessiond_proto::v1;
+use sessiond_proto::{Reason, v1};
 use sessiond_session::formats::telethon_v2;
+use tonic::Code;
 
-use crate::harness::{Daemon, channel, eventually, key, pts, random_session, stock};
+use crate::harness::{Daemon, channel, eventually, expect_reason, key, pts, random_session, stock};
 
 #[tokio::test]
 async fn a_released_session_is_in_its_file_as_it_was_left() {
@@ -205,18 +206,57 @@ async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_nex
     bob.save(session.clone()).await;
     alice.release().await;
     in_file(&daemon, "alice", &session).await;
-    let left = fs::read(file(&daemon, "alice")).expect("there");
+    // So that it cannot be removed before the crash.
+    let program = stock::open(&file(&daemon, "alice")).expect("it opens");
+    program.execute_batch("begin exclusive").expect("nobody holds the session");
     alice.delete().await;
-    eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
     daemon.kill().await;
-    // As it is where the crash came before the removal.
-    fs::write(file(&daemon, "alice"), left).expect("written");
+    drop(program);
+    assert!(file(&daemon, "alice").exists());
 
     daemon.start_again().await;
     eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
     assert_eq!(daemon.client().await.load("alice").await, v1::LoadResponse::default());
     daemon.stop().await;
     assert_eq!(stock::read(&file(&daemon, "bob")).expect("there"), stock::as_in_file(session));
+}
+
+#[tokio::test]
+async fn a_file_newer_than_a_store_that_was_restored_is_neither_removed_nor_used_unasked() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    held.save(random_session()).await;
+    held.release().await;
+    daemon.stop().await;
+    let store = daemon.dir().join("sessiond.db");
+    let old_store = fs::read(&store).expect("there");
+    daemon.start_again().await;
+    let session = random_session();
+    let held = daemon.client().await.hold("bob").await;
+    held.save(session.clone()).await;
+    held.release().await;
+    daemon.stop().await;
+    let newer = fs::read(file(&daemon, "bob")).expect("there");
+
+    // In its place, so that the daemon does not see that it was restored.
+    fs::write(&store, old_store).expect("written");
+
+    for _ in 0..2 {
+        daemon.start_again().await;
+        let client = daemon.client().await;
+        client.hold("carol").await.save(random_session()).await;
+        let refused = client.try_hold("bob").await.err().expect("it is not known");
+        expect_reason(&refused, Code::FailedPrecondition, Reason::ForeignFile);
+        daemon.stop().await;
+        assert!(fs::read(file(&daemon, "bob")).expect("it is not removed") == newer);
+    }
+    daemon.start_again().await;
+    let client = daemon.client().await;
+    let action = v1::MirrorAction::Take.into();
+    let request = v1::SettleMirrorRequest { name: "bob".into(), action };
+    client.admin.clone().settle_mirror(request).await.expect("taken");
+    let held = client.hold("bob").await;
+    assert_eq!(held.session.map(stock::as_in_file), Some(stock::as_in_file(session)));
 }
 
 fn file(daemon: &Daemon, name: &str) -> PathBuf {

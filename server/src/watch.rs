@@ -51,7 +51,8 @@ pub(crate) struct Watcher {
     position: Revision,
     taken: VecDeque<Commit>,
     batches: VecDeque<Arc<Batch>>,
-    told: Instant,
+    /// When a bookmark is to be told, unless something else is before.
+    bookmark_due: Instant,
 }
 
 enum Phase {
@@ -90,7 +91,7 @@ impl Watcher {
             position: 0,
             taken: VecDeque::new(),
             batches: VecDeque::new(),
-            told: Instant::now(),
+            bookmark_due: Instant::now() + bookmark_interval,
         }
     }
 
@@ -111,7 +112,7 @@ impl Watcher {
     /// The next thing to tell. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<v1::WatchResponse, WatchEnd> {
         let response = self.find_next().await?;
-        self.told = Instant::now();
+        self.bookmark_due = Instant::now() + self.bookmark_interval;
         Ok(response)
     }
 
@@ -158,10 +159,12 @@ impl Watcher {
     /// The first step after a resumption: tells at once whether the log still has the place.
     async fn resume(&mut self) -> Result<(), WatchEnd> {
         match self.engine.log(self.position).await {
-            Ok(_) => {
+            Ok(batches) => {
                 self.phase = Phase::Following;
                 // A client that resumes hears at once that it has.
-                self.told = Instant::now() - self.bookmark_interval;
+                self.bookmark_due = Instant::now();
+                let through = batches.last().map_or(self.position, |batch| batch.last());
+                self.take(batches, through);
             }
             Err(LogError::Trimmed) => self.phase = Phase::Restarting(RestartReason::LogTrimmed),
             Err(LogError::Unknown) => self.phase = Phase::Restarting(RestartReason::OtherStore),
@@ -187,11 +190,10 @@ impl Watcher {
             },
             News::None(head) => {
                 self.position = self.position.max(head);
-                let bookmark_due = self.told + self.bookmark_interval;
-                if bookmark_due > Instant::now() {
+                if self.bookmark_due > Instant::now() {
                     tokio::select! {
                         () = self.subscription.changed() => return Ok(None),
-                        () = sleep_until(bookmark_due) => return Ok(None),
+                        () = sleep_until(self.bookmark_due) => return Ok(None),
                         () = self.shutdown.requested() => return Err(WatchEnd::ShuttingDown),
                     }
                 }
@@ -199,7 +201,7 @@ impl Watcher {
         }
         // However much passes by that was not selected, the stream is never silent for longer.
         let silent = self.taken.is_empty() && self.batches.is_empty();
-        let due = silent && self.told + self.bookmark_interval <= Instant::now();
+        let due = silent && self.bookmark_due <= Instant::now();
         Ok(due.then(|| message(self.position, Told::Bookmark(v1::Bookmark {}))))
     }
 

@@ -44,7 +44,7 @@ pub use key::{AuthKey, InvalidAuthKey};
 pub use locked_file::{FileError, LockedFile};
 pub use memory::MemorySession;
 pub use merge::Clear;
-pub use opener::{Opener, openers};
+pub use opener::{Opener, Openers, openers};
 pub use session::{Auth, ChannelState, DataCenter, Session, StateChange, UpdateState, User};
 pub use sqlite::SqliteSession;
 pub use storage::{Storage, StorageError};

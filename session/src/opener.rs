@@ -25,8 +25,9 @@ pub fn openers(path: &Path) -> Vec<Opener> {
     pids.into_iter().map(|pid| Opener { pid, program: system::program(pid) }).collect()
 }
 
-/// Who uses a file, in a sentence.
-pub(crate) struct Openers<'a>(pub(crate) &'a [Opener]);
+/// Who uses a file, in a sentence: "another program" where the system does not tell.
+#[derive(Debug)]
+pub struct Openers<'a>(pub &'a [Opener]);
 
 impl fmt::Display for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

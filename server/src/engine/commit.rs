@@ -3,7 +3,7 @@ use std::{sync::Arc, time::SystemTime};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
 
-use super::{Holder, LostReason, Revision};
+use super::{Holder, LostReason, Revision, weight};
 
 /// One durable change, as the log has it and watchers are told it. There is no key in it.
 #[derive(Debug, Clone)]
@@ -33,7 +33,10 @@ pub(crate) enum Event {
 
 /// The commits of one transaction, in order; there is at least one.
 #[derive(Debug)]
-pub(crate) struct Batch(Vec<Commit>);
+pub(crate) struct Batch {
+    commits: Vec<Commit>,
+    weight: usize,
+}
 
 /// A log entry that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,21 +49,40 @@ pub(crate) struct UnreadableEntry {
 impl Batch {
     /// The commits of a transaction, if it made any.
     pub(crate) fn new(commits: Vec<Commit>) -> Option<Self> {
-        if commits.is_empty() { None } else { Some(Self(commits)) }
+        let weight = commits.iter().map(Commit::weight).sum();
+        if commits.is_empty() { None } else { Some(Self { commits, weight }) }
     }
 
     pub(crate) fn commits(&self) -> &[Commit] {
-        &self.0
+        &self.commits
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// Revision of the first commit.
     pub(crate) fn first(&self) -> Revision {
-        self.0.first().expect("a batch has a commit").revision
+        self.commits.first().expect("a batch has a commit").revision
     }
 
     /// Revision of the last commit.
     pub(crate) fn last(&self) -> Revision {
-        self.0.last().expect("a batch has a commit").revision
+        self.commits.last().expect("a batch has a commit").revision
+    }
+}
+
+impl Commit {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let event = match &self.event {
+            Event::Advanced(change) => weight::of_change(change),
+            Event::Saved(session) => weight::of_session(session),
+            Event::Deleted => 0,
+            Event::HoldChanged { holder, .. } => holder.as_ref().map_or(0, |_| size_of::<Holder>()),
+        };
+        size_of::<Self>() + event
     }
 }
 

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use sessiond_session::Opener;
+
 use super::{Holder, Revision};
 
 /// Why an engine refused. Each variant says what the caller can do about it.
@@ -17,8 +19,9 @@ pub(crate) enum Error {
     RequestIdReused,
     #[error("{0}")]
     Limit(String),
-    #[error("the session's file is in use by {0}; close it there and ask again")]
-    FileInUse(String),
+    /// By these programs, as far as the system tells.
+    #[error("the session's file is in use by {}; close it there and ask again", sessiond_session::Openers(.0))]
+    FileInUse(Vec<Opener>),
     #[error(
         "the session's file {0}; `sessiond import --force NAME` takes what is in it, `sessiond mirror --force NAME` writes over it"
     )]

@@ -8,12 +8,14 @@ use tokio::sync::Notify;
 
 use super::{Batch, Revision, locks::lock};
 
-/// How many commits are kept for watchers, so that one which is a little behind need not read the log. They are small:
-/// some 200 bytes each, unless sessions are saved whole.
+/// How many commits are kept for watchers, so that one which is a little behind need not read the log, and how many bytes
+/// of them, about: most are small, some 200 bytes each, but sessions that are saved whole may be large.
 const RING_COMMITS: usize = 65_536;
+const RING_BYTES: usize = 32 << 20;
 
-/// About how many commits a watcher takes at a time. One that stops reading keeps no more than these in memory.
-const TAKE_COMMITS: usize = 1_024;
+/// About how many bytes of commits a watcher takes at a time. One that stops reading keeps no more than these in memory, or
+/// than the one batch that it is at.
+const TAKE_BYTES: usize = 256 << 10;
 
 /// Recent commits, and who wants to know of them. A watcher that is slow costs a writer nothing: it finds its place here,
 /// or reads the log.
@@ -50,6 +52,7 @@ pub(crate) enum News {
 struct Ring {
     batches: VecDeque<Arc<Batch>>,
     commits: usize,
+    bytes: usize,
     /// Everything after this revision is here.
     floor: Revision,
     head: Revision,
@@ -78,10 +81,12 @@ impl Feed {
         ring.head = batch.last();
         ring.wake(&batch);
         ring.commits += batch.commits().len();
+        ring.bytes += batch.weight();
         ring.batches.push_back(batch);
-        while ring.commits > RING_COMMITS && ring.batches.len() > 1 {
+        while (ring.commits > RING_COMMITS || ring.bytes > RING_BYTES) && ring.batches.len() > 1 {
             if let Some(oldest) = ring.batches.pop_front() {
                 ring.commits -= oldest.commits().len();
+                ring.bytes -= oldest.weight();
                 ring.floor = oldest.last();
             }
         }
@@ -132,10 +137,10 @@ impl Subscription {
             return News::InLog(from);
         }
         let start = ring.batches.partition_point(|batch| batch.last() <= from);
-        let mut room = TAKE_COMMITS;
+        let mut room = TAKE_BYTES;
         let fits = |batch: &&Arc<Batch>| {
             let fits = room > 0;
-            room = room.saturating_sub(batch.commits().len());
+            room = room.saturating_sub(batch.weight());
             fits
         };
         let batches: Vec<_> = ring.batches.range(start..).take_while(fits).cloned().collect();
@@ -212,5 +217,38 @@ impl Subscriber {
             self.pending.store(revision, Relaxed);
             self.wake.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::SystemTime};
+
+    use sessiond_session::{ChannelState, StateChange};
+
+    use super::{Feed, News, RING_BYTES, Selection, TAKE_BYTES};
+    use crate::engine::{Batch, Commit, Event};
+
+    /// A commit that takes about a MiB.
+    fn large(revision: i64) -> Arc<Batch> {
+        let channels = vec![ChannelState { id: 1, pts: 1 }; 1 << 16];
+        let event = Event::Advanced(StateChange { channels, ..StateChange::default() });
+        let name = "a".parse().expect("valid");
+        let commit = Commit { revision, previous: revision - 1, name, time: SystemTime::UNIX_EPOCH, event };
+        Arc::new(Batch::new(vec![commit]).expect("there is one"))
+    }
+
+    #[test]
+    fn what_is_kept_and_what_is_taken_is_bounded_by_its_size() {
+        let feed = Feed::after(0);
+        let subscription = feed.subscribe(Selection { prefix: Some(String::new()), ..Selection::default() });
+        let weight = large(1).weight();
+        let fits = i64::try_from(RING_BYTES / weight).expect("a few");
+        (1..=fits).for_each(|revision| feed.publish(large(revision)));
+        let News::Batches(taken, through) = subscription.news(0) else { panic!("all of it is here") };
+        assert_eq!((taken.len(), through), (TAKE_BYTES.div_ceil(weight), 1));
+        feed.publish(large(fits + 1));
+        subscription.rewind(0);
+        assert!(matches!(subscription.news(0), News::InLog(0)), "the oldest is not kept any more");
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 
 use super::{
-    Batch, Error, Hold, LogError, Revision,
+    Batch, Commit, Error, Event, Hold, LogError, Revision,
     requests::{Answered, Requests},
     state::{Keys, State},
 };
@@ -12,6 +12,9 @@ use super::{
 pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
     /// Name of the engine that writes here, as in the configuration.
     const ENGINE: &'static str;
+
+    /// A part of the log as it was read, not yet decoded.
+    type LogPart: Send;
 
     /// Identity of the store.
     fn store_id(&self) -> &str;
@@ -22,20 +25,27 @@ pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
     /// Remembers requests that changed nothing, for the next transaction: up to then, a retry changes nothing either.
     fn defer(&mut self, requests: Vec<(SessionName, Answered)>);
 
-    /// Makes room for a write that only lets go of something, after [`WriteError::Full`].
+    /// Makes room after [`WriteError::Full`]. From here on, until there is room for other things too, only transactions are
+    /// taken that let go of holds.
     fn spend_reserve(&mut self);
 
     /// A session's keys.
     fn keys(&mut self, name: &SessionName) -> Result<Keys, Error>;
 
-    /// Some of what was committed after a revision, and at the latest at `head`.
-    fn log(&mut self, after: Revision, head: Revision) -> Result<Vec<Arc<Batch>>, LogError>;
+    /// Reads some of what was committed after a revision, and at the latest at `head`. Quick, since writers wait.
+    fn log(&mut self, after: Revision, head: Revision) -> Result<Self::LogPart, LogError>;
+
+    /// The batches of a part of the log, in order.
+    fn batches(part: Self::LogPart) -> Result<Vec<Arc<Batch>>, LogError>;
 
     /// Reads everything again after the outcome of a write is unknown.
     fn reopen(&mut self) -> Result<Recovered, Error>;
 
-    /// Notes that a session's own file has it as of a revision.
+    /// Notes that a session's own file has it as of a revision, or is gone as the session that was deleted at that revision.
     fn note_mirrored(&mut self, _name: &SessionName, _revision: Revision) {}
+
+    /// Forgets the last holds of names without a session.
+    fn forget_holds(&mut self, names: &[SessionName]) -> Result<(), WriteError>;
 
     /// Does a little of what can wait. Tells the revision through which the log is trimmed.
     fn tidy(&mut self, state: &State) -> Revision;
@@ -83,5 +93,11 @@ impl Transaction {
     /// Whether there is anything to make durable.
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.is_none() && self.holds.is_empty() && self.keys.is_empty()
+    }
+
+    /// Whether all that it does is to let go of holds.
+    pub(crate) fn only_lets_go(&self) -> bool {
+        let lets_go = |commit: &Commit| matches!(commit.event, Event::HoldChanged { holder: None, .. });
+        self.batch.as_ref().is_none_or(|batch| batch.commits().iter().all(lets_go))
     }
 }

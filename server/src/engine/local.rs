@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
-use sessiond_session::{Clear, Session};
-use tokio::task::spawn_blocking;
+use sessiond_session::Session;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     Batch, Bearer, Engine, Error, Figures, Hold, Loaded, LogError, MirrorAction, Op, Outcome, Place,
-    Revision, SaveMode, Selection, Settled, Snapshot, Subscription, Write,
+    Revision, Selection, Settled, Snapshot, Subscription, Write,
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
     sqlite::{Claim, Mirrors, Noted},
@@ -19,6 +19,8 @@ use super::{
 pub(crate) struct LocalEngine<J: Journal> {
     committer: Arc<Committer<J>>,
     mirrors: Option<Arc<Mirrors>>,
+    /// One watcher at a time reads the log, so that writers wait for one at the most.
+    log_reader: Semaphore,
 }
 
 impl<J: Journal> LocalEngine<J> {
@@ -29,7 +31,7 @@ impl<J: Journal> LocalEngine<J> {
         mirrors: Option<Arc<Mirrors>>,
     ) -> std::io::Result<Self> {
         let observer: Observer = match mirrors.clone() {
-            Some(mirrors) => Box::new(move |transaction| mirrors.note(transaction)),
+            Some(mirrors) => Box::new(move |batch| mirrors.note(batch)),
             None => Box::new(|_| {}),
         };
         let committer = Arc::new(Committer::start(journal, recovered, observer)?);
@@ -38,14 +40,12 @@ impl<J: Journal> LocalEngine<J> {
             mirrors.start(
                 Box::new(move |name| source.whole_session(name)),
                 Box::new(move |name, noted| match noted {
-                    Noted::Written(revision) => {
-                        note.with_journal(|journal, _| journal.note_mirrored(name, revision));
-                    }
+                    Noted::Written(revision) | Noted::Removed(revision) => note.note_mirrored(name, revision),
                     Noted::NotOurs => note.set_file_damage(name, Some(Damage::File)),
                 }),
             )?;
         }
-        Ok(Self { committer, mirrors })
+        Ok(Self { committer, mirrors, log_reader: Semaphore::new(1) })
     }
 
     /// Makes sure that the session's own file is ours and locked, before it is held. A stock file that nobody has taken
@@ -60,7 +60,7 @@ impl<J: Journal> LocalEngine<J> {
             None => self.claim_file(mirrors, name).await?,
         };
         if let Some(session) = claim.take_stock() {
-            self.take_in(name, session).await?;
+            self.take_in(name, session, 0).await?;
             // Before anything else is written to the session, so that after a crash the file is known by what is in it.
             claim = self.claim_file(mirrors, name).await?;
         }
@@ -80,15 +80,20 @@ impl<J: Journal> LocalEngine<J> {
     /// Takes a stock file in, if there is one by this name and nothing is known of it yet.
     async fn take_in_unknown(&self, name: &SessionName) -> Result<(), Error> {
         let Some(mirrors) = &self.mirrors else { return Ok(()) };
-        if self.committer.state().entry(name).is_none() && mirrors.exists(name) {
-            self.claim(name).await?;
+        if self.committer.state().entry(name).is_some() || !mirrors.exists(name) {
+            return Ok(());
         }
-        Ok(())
+        match self.claim(name).await {
+            // Somebody was faster: it is known now.
+            Ok(_) | Err(Error::Held(_) | Error::RevisionMismatch { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
-    async fn take_in(&self, name: &SessionName, session: Session) -> Result<Revision, Error> {
-        let op = Op::Save { session: Box::new(session), mode: SaveMode::Replace, clear: Clear::default() };
-        Ok(self.committer.commit(Write::own(name.clone(), op)).await?.revision)
+    /// Makes what a file has the session, if it is still at the revision that was known when the file was looked at.
+    async fn take_in(&self, name: &SessionName, found: Session, known: Revision) -> Result<(), Error> {
+        let write = Write::own(name.clone(), Op::TakeIn(Box::new(found)));
+        self.committer.commit(Write { expected: Some(known), ..write }).await.map(drop)
     }
 
     fn revision_of(&self, name: &SessionName) -> Revision {
@@ -175,8 +180,9 @@ impl<J: Journal> Engine for LocalEngine<J> {
         if after > self.committer.state().revision {
             return Err(LogError::Unknown);
         }
+        let _turn = self.log_reader.acquire().await.expect("it is never closed");
         let committer = Arc::clone(&self.committer);
-        blocking(move || committer.with_journal(|journal, head| journal.log(after, head))).await
+        blocking(move || committer.log(after)).await
     }
 
     async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error> {
@@ -186,6 +192,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
         if let Some(hold) = self.committer.state().entry(name).and_then(|entry| entry.held().cloned()) {
             return Err(Error::Held(Arc::clone(&hold.holder)));
         }
+        let known = self.revision_of(name);
         let taken = match action {
             MirrorAction::Take => {
                 let (mirrors, name) = (Arc::clone(&mirrors), name.clone());
@@ -193,8 +200,8 @@ impl<J: Journal> Engine for LocalEngine<J> {
             }
             MirrorAction::Write | MirrorAction::Replace => None,
         };
-        if let Some(session) = taken {
-            self.take_in(name, session).await?;
+        if let Some(found) = taken {
+            self.take_in(name, found, known).await?;
         }
         let committer = Arc::clone(&self.committer);
         let name = name.clone();
@@ -210,7 +217,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
     fn figures(&self) -> Figures {
         let (commits, batches) = self.committer.counts();
         let (commit_p50, commit_p99) = self.committer.times();
-        let (log_after, log_bytes) = self.committer.with_journal(|journal, _| journal.log_extent());
+        let (log_after, log_bytes) = self.committer.log_extent();
         let state = self.committer.state();
         Figures {
             revision: state.revision,

@@ -13,8 +13,12 @@ use super::{
     state::{Keys, KeysKept, State},
 };
 
-/// Most commits kept for watchers that resume.
+/// Most commits kept for watchers that resume, and most bytes of them.
 const LOG_COMMITS: usize = 1_000_000;
+const LOG_BYTES: usize = 256 << 20;
+
+/// About how many bytes of commits are read at a time.
+const READ_BYTES: usize = 1 << 20;
 
 /// An engine whose sessions end with the process.
 pub(crate) type MemoryEngine = LocalEngine<Volatile>;
@@ -25,6 +29,7 @@ pub(crate) struct Volatile {
     store_id: String,
     log: VecDeque<Arc<Batch>>,
     commits: usize,
+    bytes: usize,
     most_commits: usize,
     floor: Revision,
 }
@@ -46,12 +51,14 @@ impl MemoryEngine {
 impl Volatile {
     fn new(most_commits: usize) -> Self {
         let store_id = Uuid::new_v4().to_string();
-        Self { store_id, log: VecDeque::new(), commits: 0, most_commits, floor: 0 }
+        Self { store_id, log: VecDeque::new(), commits: 0, bytes: 0, most_commits, floor: 0 }
     }
 }
 
 impl Journal for Volatile {
     const ENGINE: &'static str = "memory";
+
+    type LogPart = Vec<Arc<Batch>>;
 
     fn store_id(&self) -> &str {
         &self.store_id
@@ -60,12 +67,14 @@ impl Journal for Volatile {
     fn write(&mut self, transaction: &Transaction, _: &State) -> Result<(), WriteError> {
         if let Some(batch) = &transaction.batch {
             self.commits += batch.commits().len();
+            self.bytes += batch.weight();
             self.log.push_back(Arc::clone(batch));
         }
-        while self.commits > self.most_commits
+        while (self.commits > self.most_commits || self.bytes > LOG_BYTES)
             && let Some(oldest) = self.log.pop_front()
         {
             self.commits -= oldest.commits().len();
+            self.bytes -= oldest.weight();
             self.floor = oldest.last();
         }
         Ok(())
@@ -80,12 +89,26 @@ impl Journal for Volatile {
         Ok(Keys::new())
     }
 
-    fn log(&mut self, after: Revision, _: Revision) -> Result<Vec<Arc<Batch>>, LogError> {
+    fn log(&mut self, after: Revision, _: Revision) -> Result<Self::LogPart, LogError> {
         if after < self.floor {
             return Err(LogError::Trimmed);
         }
         let start = self.log.partition_point(|batch| batch.last() <= after);
-        Ok(self.log.range(start..).take(256).cloned().collect())
+        let mut room = READ_BYTES;
+        let fits = |batch: &&Arc<Batch>| {
+            let fits = room > 0;
+            room = room.saturating_sub(batch.weight());
+            fits
+        };
+        Ok(self.log.range(start..).take_while(fits).cloned().collect())
+    }
+
+    fn batches(part: Self::LogPart) -> Result<Vec<Arc<Batch>>, LogError> {
+        Ok(part)
+    }
+
+    fn forget_holds(&mut self, _: &[SessionName]) -> Result<(), WriteError> {
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<Recovered, Error> {
@@ -98,7 +121,7 @@ impl Journal for Volatile {
     }
 
     fn log_extent(&self) -> (Revision, u64) {
-        (self.floor, (self.commits * size_of::<super::Commit>()) as u64)
+        (self.floor, self.bytes as u64)
     }
 
     fn close(&mut self, _: &State) {}

@@ -9,15 +9,18 @@ mod error;
 mod feed;
 mod hold;
 mod journal;
+mod leftovers;
 mod line;
 mod local;
 mod locks;
 mod memory;
+mod queue;
 mod requests;
 mod sqlite;
 mod stage;
 mod state;
 mod times;
+pub(crate) mod weight;
 mod write;
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+};
 
 use sessiond_proto::SessionName;
 
@@ -7,9 +10,16 @@ use super::{Error, Request, Revision};
 /// How many request ids of a session are remembered at the most.
 const PER_SESSION: usize = 1_024;
 
+/// How many sessions' answers are gone through at a time to forget old ones.
+const TRIM_SESSIONS: usize = 1_024;
+
 /// The answers to recent requests, so that a retry gets the first one.
 #[derive(Debug, Default)]
-pub(crate) struct Requests(HashMap<SessionName, VecDeque<Answered>>);
+pub(crate) struct Requests {
+    sessions: BTreeMap<SessionName, VecDeque<Remembered>>,
+    /// The last session that was gone through.
+    trimmed: Option<SessionName>,
+}
 
 /// A request, and what was answered.
 #[derive(Debug, Clone, Copy)]
@@ -18,44 +28,61 @@ pub(crate) struct Answered {
     pub(crate) revision: Revision,
 }
 
+#[derive(Debug)]
+struct Remembered {
+    answered: Answered,
+    /// Revision of the log row that has it; it is remembered as long as that. Not the one answered, which of a request that
+    /// changed nothing may be much older.
+    logged: Revision,
+}
+
 impl Requests {
     /// The first answer, if the request was made before.
     ///
     /// # Errors
     /// Its id was used for something else.
     pub(crate) fn answer(&self, name: &SessionName, request: Request) -> Result<Option<Revision>, Error> {
-        let answered = self.0.get(name).map(|answers| answers.iter().rev());
-        match answered.into_iter().flatten().find(|answered| answered.request.key == request.key) {
+        let remembered = self.sessions.get(name).map(|answers| answers.iter().rev());
+        let mut answered = remembered.into_iter().flatten().map(|remembered| remembered.answered);
+        match answered.find(|answered| answered.request.key == request.key) {
             Some(answered) if answered.request.content != request.content => Err(Error::RequestIdReused),
             answered => Ok(answered.map(|answered| answered.revision)),
         }
     }
 
-    pub(crate) fn remember(&mut self, name: &SessionName, answered: Answered) {
-        if !self.0.contains_key(name) {
-            self.0.insert(name.clone(), VecDeque::new());
+    /// Remembers an answer as long as the log has the row that ends with `logged`.
+    pub(crate) fn remember(&mut self, name: &SessionName, answered: Answered, logged: Revision) {
+        if !self.sessions.contains_key(name) {
+            self.sessions.insert(name.clone(), VecDeque::new());
         }
-        let answers = self.0.get_mut(name).expect("it was just made");
+        let answers = self.sessions.get_mut(name).expect("it was just made");
         if answers.len() == PER_SESSION {
             answers.pop_front();
         }
-        answers.push_back(answered);
+        answers.push_back(Remembered { answered, logged });
     }
 
-    /// Forgets what the log no longer has.
+    /// Forgets some of what the log no longer has. Called again and again, all of it.
     pub(crate) fn trim(&mut self, through: Revision) {
-        self.0.retain(|_, answers| {
-            while answers.front().is_some_and(|answered| answered.revision <= through) {
-                answers.pop_front();
+        let start = self.trimmed.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let sessions = self.sessions.range_mut::<SessionName, _>((start, Bound::Unbounded));
+        let (mut names, mut emptied) = (Vec::new(), Vec::new());
+        for (name, answers) in sessions.take(TRIM_SESSIONS) {
+            while answers.pop_front_if(|remembered| remembered.logged <= through).is_some() {}
+            if answers.is_empty() {
+                emptied.push(name.clone());
             }
-            !answers.is_empty()
-        });
+            names.push(name.clone());
+        }
+        // After the last ones, from the beginning again.
+        self.trimmed = if names.len() < TRIM_SESSIONS { None } else { names.pop() };
+        emptied.iter().for_each(|name| drop(self.sessions.remove(name)));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answered, PER_SESSION, Requests};
+    use super::{Answered, PER_SESSION, Requests, TRIM_SESSIONS};
     use crate::engine::{Error, Request};
 
     #[test]
@@ -64,7 +91,7 @@ mod tests {
         let mut requests = Requests::default();
         let request = |key| Request { key, content: 1 };
         for key in 0..=PER_SESSION as u64 {
-            requests.remember(&name, Answered { request: request(key), revision: 10 });
+            requests.remember(&name, Answered { request: request(key), revision: 10 }, 10);
         }
         assert!(matches!(requests.answer(&name, request(0)), Ok(None)));
         assert!(matches!(requests.answer(&name, request(1)), Ok(Some(10))));
@@ -74,11 +101,29 @@ mod tests {
 
     #[test]
     fn what_the_log_no_longer_has_is_forgotten() {
+        let mut requests = Requests::default();
+        let request = Request { key: 1, content: 1 };
+        for number in 0..=TRIM_SESSIONS {
+            let name = format!("s{number}").parse().expect("valid");
+            requests.remember(&name, Answered { request, revision: 10 }, 10);
+        }
+        requests.trim(9);
+        requests.trim(9);
+        assert_eq!(requests.sessions.len(), TRIM_SESSIONS + 1);
+        requests.trim(10);
+        requests.trim(10);
+        assert!(requests.sessions.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_changed_nothing_is_remembered_as_long_as_the_row_that_has_it() {
         let name = "a".parse().expect("valid");
         let mut requests = Requests::default();
         let request = Request { key: 1, content: 1 };
-        requests.remember(&name, Answered { request, revision: 10 });
+        requests.remember(&name, Answered { request, revision: 0 }, 11);
         requests.trim(10);
-        assert!(requests.0.is_empty());
+        assert!(matches!(requests.answer(&name, request), Ok(Some(0))));
+        requests.trim(11);
+        assert!(matches!(requests.answer(&name, request), Ok(None)));
     }
 }

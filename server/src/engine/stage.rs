@@ -21,6 +21,7 @@ pub(crate) struct Stage<'a, J> {
     revision: Revision,
     drafts: HashMap<SessionName, Draft>,
     commits: Vec<Commit>,
+    weight: usize,
     transaction: Transaction,
 }
 
@@ -57,8 +58,14 @@ impl<'a, J: Journal> Stage<'a, J> {
             revision: state.revision,
             drafts: HashMap::new(),
             commits: Vec::new(),
+            weight: 0,
             transaction: Transaction::default(),
         }
+    }
+
+    /// About how many bytes of memory its commits take.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// What the batch comes to.
@@ -85,6 +92,7 @@ impl<'a, J: Journal> Stage<'a, J> {
         }
         let outcome = match op {
             Op::Save { session, mode, clear } => self.save(&name, *session, mode, &clear),
+            Op::TakeIn(session) => self.take_in(&name, *session),
             Op::Advance(changes) => self.advance(&name, changes),
             Op::Delete => Ok(self.delete(&name)),
             Op::Grant { holder, token } => self.grant(&name, holder, token),
@@ -156,6 +164,24 @@ impl<'a, J: Journal> Stage<'a, J> {
         Ok(Outcome { revision, applied: 1, refused: None })
     }
 
+    /// A file has no place for the home data center beside the user's, nor for test mode: those stay as they are.
+    fn take_in(&mut self, name: &SessionName, mut found: Session) -> Result<Outcome, Error> {
+        self.check_unheld(name)?;
+        if let Some(known) = &self.draft(name).session {
+            let user_dc = found.user.as_ref().map(|user| user.dc);
+            found.home_dc = known.home_dc.filter(|dc| user_dc.is_none_or(|user_dc| user_dc == *dc));
+            found.test_mode = known.test_mode;
+        }
+        self.save(name, found, SaveMode::Replace, &Clear::default())
+    }
+
+    fn check_unheld(&mut self, name: &SessionName) -> Result<(), Error> {
+        match self.draft(name).hold.as_ref().filter(|hold| hold.status == HoldStatus::Held) {
+            Some(hold) => Err(Error::Held(Arc::clone(&hold.holder))),
+            None => Ok(()),
+        }
+    }
+
     fn advance(&mut self, name: &SessionName, changes: Vec<StateChange>) -> Result<Outcome, Error> {
         let mut outcome = self.draft(name).unchanged();
         self.commits.reserve(changes.len());
@@ -190,10 +216,7 @@ impl<'a, J: Journal> Stage<'a, J> {
     }
 
     fn grant(&mut self, name: &SessionName, holder: Arc<Holder>, token: TokenHash) -> Result<Outcome, Error> {
-        let held = self.draft(name).hold.as_ref().filter(|hold| hold.status == HoldStatus::Held);
-        if let Some(hold) = held {
-            return Err(Error::Held(Arc::clone(&hold.holder)));
-        }
+        self.check_unheld(name)?;
         let keys = self.keys(name)?;
         self.draft(name).keys = Some(Arc::clone(&keys));
         let fence = self.commit(name, Event::HoldChanged { holder: Some(Arc::clone(&holder)), reason: None });
@@ -251,7 +274,9 @@ impl<'a, J: Journal> Stage<'a, J> {
         if is_data {
             draft.revision = revision;
         }
-        self.commits.push(Commit { revision, previous, name: name.clone(), time: self.now, event });
+        let commit = Commit { revision, previous, name: name.clone(), time: self.now, event };
+        self.weight += commit.weight();
+        self.commits.push(commit);
         revision
     }
 

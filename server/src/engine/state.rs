@@ -4,7 +4,7 @@ use imbl::OrdMap;
 use sessiond_proto::SessionName;
 use sessiond_session::{Auth, AuthKey, Session};
 
-use super::{Commit, Event, Hold, HoldStatus, Revision};
+use super::{Commit, Event, Hold, HoldStatus, Revision, journal::Transaction};
 
 /// The sessions by name. A clone costs nothing and never changes.
 pub(crate) type Sessions = OrdMap<SessionName, Entry>;
@@ -62,6 +62,31 @@ pub(crate) enum Damage {
 impl State {
     pub(crate) fn entry(&self, name: &SessionName) -> Option<&Entry> {
         self.sessions.get(name)
+    }
+
+    /// Takes over a durable transaction.
+    pub(crate) fn take(&mut self, transaction: &Transaction) {
+        let commits = transaction.batch.iter().flat_map(|batch| batch.commits());
+        commits.for_each(|commit| self.apply(commit));
+        for (name, hold) in &transaction.holds {
+            self.set_hold(name, hold.clone());
+        }
+        for (name, _, keys) in &transaction.keys {
+            self.set_keys(name, keys);
+        }
+        for (name, keys) in &transaction.granted {
+            self.set_keys(name, keys);
+        }
+    }
+
+    /// Takes over what was read from the disk again, which knows nothing of the sessions' files.
+    pub(crate) fn become_again(&mut self, read: Self) {
+        let earlier = std::mem::replace(self, read);
+        for (name, _) in
+            earlier.sessions.iter().filter(|(_, entry)| matches!(entry.damage, Some(Damage::File)))
+        {
+            self.set_file_damage(name, Some(Damage::File));
+        }
     }
 
     /// Takes over a durable commit. The one way in which data changes, live and in recovery.
@@ -178,6 +203,11 @@ impl Entry {
             Some(Damage::Stored(why)) => Some(why),
             Some(Damage::File) | None => None,
         }
+    }
+
+    /// Whether there is nothing but a hold that has ended.
+    pub(crate) fn is_leftover(&self) -> bool {
+        self.hold.is_some() && !self.is_visible()
     }
 
     /// Whether it is to be listed and watched: it has data, is held, or is damaged.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 use sessiond_session::{Clear, Session, StateChange};
 
-use super::{Error, Holder, LostReason, Revision, TokenHash};
+use super::{Error, Holder, LostReason, Revision, TokenHash, weight};
 
 /// A write, parsed and valid, waiting to be committed.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) enum Op {
         mode: SaveMode,
         clear: Clear,
     },
+    /// What is in a file that another program wrote becomes the session. Refused while it is held.
+    TakeIn(Box<Session>),
     /// One change after the other, up to the first that is refused.
     Advance(Vec<StateChange>),
     Delete,
@@ -82,14 +84,28 @@ impl Write {
         Self { name, bearer: None, op, request: None, expected: None }
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let op = match &self.op {
+            Op::Save { session, .. } | Op::TakeIn(session) => weight::of_session(session),
+            Op::Advance(changes) => changes.iter().map(weight::of_change).sum(),
+            Op::Grant { .. } | Op::Resume { .. } => size_of::<Holder>(),
+            Op::Delete | Op::Release | Op::End { .. } => 0,
+        };
+        size_of::<Self>() + op
+    }
+
     /// The same write again, if it only lets go of something: such a write is taken even when the disk is full.
     pub(crate) fn letting_go(&self) -> Option<Self> {
         let op = match &self.op {
             Op::Release => Op::Release,
             Op::End { fence, reason } => Op::End { fence: *fence, reason: *reason },
-            Op::Save { .. } | Op::Advance(_) | Op::Delete | Op::Grant { .. } | Op::Resume { .. } => {
-                return None;
-            }
+            Op::Save { .. }
+            | Op::TakeIn(_)
+            | Op::Advance(_)
+            | Op::Delete
+            | Op::Grant { .. }
+            | Op::Resume { .. } => return None,
         };
         let Self { name, bearer, op: _, request, expected } = self;
         Some(Self { name: name.clone(), bearer: bearer.clone(), op, request: *request, expected: *expected })

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream, stream::ReadyChunks};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, StateChange};
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::{Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
-    engine::{Bearer, Engine, Error, Op, Outcome, Write},
+    engine::{Bearer, Engine, Error, Op, Outcome, Write, weight},
     shutdown::Shutdown,
 };
 
-/// Most changes in one write: enough that the cost of a transaction is small beside them.
+/// Most changes in one write: enough that the cost of a transaction is small beside them. And about how many bytes of them,
+/// since a change of many channels may be large.
 const CHUNK: usize = 1_024;
-
-type Requests = ReadyChunks<Streaming<v1::AdvanceStreamRequest>>;
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// A stream of changes. While one chunk is committed, the client's next ones arrive.
 struct Changes {
     engine: Arc<dyn Engine>,
     shutdown: Shutdown,
     caller: Caller,
-    requests: Requests,
+    requests: Streaming<v1::AdvanceStreamRequest>,
     /// From the first message.
     hold: Option<(SessionName, Bearer, Vec<u8>)>,
     /// Sequence of the last change that was durable.
@@ -45,7 +45,6 @@ pub(super) fn serve(
     caller: Caller,
     requests: Streaming<v1::AdvanceStreamRequest>,
 ) -> ResponseStream<v1::AdvanceStreamResponse> {
-    let requests = requests.ready_chunks(CHUNK);
     let changes = Changes { engine, shutdown, caller, requests, hold: None, sequence: 0, end: None };
     Box::pin(stream::unfold(Some(changes), |changes| async {
         let mut changes = changes?;
@@ -62,12 +61,12 @@ impl Changes {
         if let Some(end) = self.end.take() {
             return Err(end);
         }
-        let arrived = tokio::select! {
-            arrived = self.requests.next() => arrived,
+        let first = tokio::select! {
+            first = self.requests.next() => first,
             () = self.shutdown.requested() => return Err(Refusal::ShuttingDown.into()),
         };
-        let Some(arrived) = arrived else { return Ok(None) };
-        let Chunk { changes, end } = self.read(arrived);
+        let Some(first) = first else { return Ok(None) };
+        let Chunk { changes, end } = self.read(first);
         self.end = end;
         if changes.is_empty() {
             return self.end.take().map_or(Ok(None), Err);
@@ -75,29 +74,42 @@ impl Changes {
         self.commit(changes).await
     }
 
-    fn read(&mut self, arrived: Vec<Result<v1::AdvanceStreamRequest, Status>>) -> Chunk {
-        let mut chunk = Chunk { changes: Vec::with_capacity(arrived.len()), end: None };
-        for request in arrived {
+    /// Reads a message, and what has arrived after it.
+    fn read(&mut self, first: Result<v1::AdvanceStreamRequest, Status>) -> Chunk {
+        let mut chunk = Chunk { changes: Vec::new(), end: None };
+        let (mut bytes, mut next) = (0, Some(first));
+        while let Some(request) = next {
             let sequence = self.sequence + i64::try_from(chunk.changes.len()).unwrap_or(i64::MAX) + 1;
-            let refused = |refusal| Status::from(Refusal::Change { sequence, refusal: Box::new(refusal) });
-            let change = match request {
-                Ok(request) => self.read_one(request, sequence).map_err(refused),
-                // The codec's word for a message that is too large, which nothing of ours says.
-                Err(status) if status.code() == Code::OutOfRange => Err(refused(Refusal::TooLarge)),
-                Err(status) => Err(status),
-            };
-            match change {
-                Ok(change) => chunk.changes.push(change),
-                Err(status) => {
-                    chunk.end = Some(status);
+            match self.read_one(request, sequence) {
+                Ok(change) => {
+                    bytes += weight::of_change(&change);
+                    chunk.changes.push(change);
+                }
+                Err(end) => {
+                    chunk.end = Some(end);
                     break;
                 }
             }
+            let more = chunk.changes.len() < CHUNK && bytes < CHUNK_BYTES;
+            next = if more { self.requests.next().now_or_never().flatten() } else { None };
         }
         chunk
     }
 
-    fn read_one(&mut self, request: v1::AdvanceStreamRequest, expected: i64) -> Result<StateChange, Refusal> {
+    fn read_one(
+        &mut self,
+        request: Result<v1::AdvanceStreamRequest, Status>,
+        sequence: i64,
+    ) -> Result<StateChange, Status> {
+        let refused = |refusal| Status::from(Refusal::Change { sequence, refusal: Box::new(refusal) });
+        match request {
+            Ok(request) => self.parse(request, sequence).map_err(refused),
+            // What the codec says of a message that is too large, or is none, which nothing of ours says.
+            Err(status) => Err(Refusal::of_codec(&status).map_or(status, refused)),
+        }
+    }
+
+    fn parse(&mut self, request: v1::AdvanceStreamRequest, expected: i64) -> Result<StateChange, Refusal> {
         let v1::AdvanceStreamRequest { name, token, change, sequence } = request;
         match &self.hold {
             None => {

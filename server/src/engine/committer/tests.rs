@@ -21,6 +21,11 @@ struct Disk {
     holds: Vec<(SessionName, Hold)>,
     requests: Vec<(SessionName, Answered)>,
     next: Next,
+    /// Whether the log cannot be read the next time.
+    log_fails: bool,
+    /// Revision through which the log is trimmed.
+    trimmed: Revision,
+    forgotten: Vec<SessionName>,
     /// How often it was read again.
     reopened: usize,
 }
@@ -43,6 +48,8 @@ struct Flaky(Arc<Mutex<Disk>>);
 
 impl Journal for Flaky {
     const ENGINE: &'static str = "flaky";
+
+    type LogPart = Vec<Arc<Batch>>;
 
     fn store_id(&self) -> &str {
         "store"
@@ -74,8 +81,21 @@ impl Journal for Flaky {
         Ok(Keys::new())
     }
 
-    fn log(&mut self, after: Revision, _: Revision) -> Result<Vec<Arc<Batch>>, LogError> {
-        Ok(lock(&self.0).batches.iter().filter(|batch| batch.last() > after).cloned().collect())
+    fn log(&mut self, after: Revision, _: Revision) -> Result<Self::LogPart, LogError> {
+        let mut disk = lock(&self.0);
+        if std::mem::take(&mut disk.log_fails) {
+            return Err(LogError::Trimmed);
+        }
+        Ok(disk.batches.iter().filter(|batch| batch.last() > after).cloned().collect())
+    }
+
+    fn batches(part: Self::LogPart) -> Result<Vec<Arc<Batch>>, LogError> {
+        Ok(part)
+    }
+
+    fn forget_holds(&mut self, names: &[SessionName]) -> Result<(), WriteError> {
+        lock(&self.0).forgotten.extend_from_slice(names);
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<Recovered, Error> {
@@ -88,12 +108,12 @@ impl Journal for Flaky {
         disk.batches.iter().flat_map(|batch| batch.commits()).for_each(|commit| state.apply(commit));
         disk.holds.iter().for_each(|(name, hold)| state.set_hold(name, hold.clone()));
         let mut requests = Requests::default();
-        disk.requests.iter().for_each(|(name, answered)| requests.remember(name, *answered));
+        disk.requests.iter().for_each(|(name, answered)| requests.remember(name, *answered, state.revision));
         Ok(Recovered { state, requests })
     }
 
     fn tidy(&mut self, _: &State) -> Revision {
-        0
+        lock(&self.0).trimmed
     }
 
     fn log_extent(&self) -> (Revision, u64) {
@@ -107,14 +127,14 @@ fn name() -> SessionName {
     "a".parse().expect("valid")
 }
 
+fn by_holder(op: Op) -> Write {
+    Write { bearer: Some(Bearer { token: TokenHash::of(b"token"), uid: 1 }), ..Write::own(name(), op) }
+}
+
 fn advance(pts: i32) -> Write {
     let change = StateChange { pts: Some(pts), ..StateChange::default() };
     let key = u64::try_from(pts).expect("not negative");
-    Write {
-        bearer: Some(Bearer { token: TokenHash::of(b"token"), uid: 1 }),
-        request: Some(Request { key, content: key }),
-        ..Write::own(name(), Op::Advance(vec![change]))
-    }
+    Write { request: Some(Request { key, content: key }), ..by_holder(Op::Advance(vec![change])) }
 }
 
 /// A committer on a disk, and a hold.
@@ -155,6 +175,26 @@ async fn a_write_of_unknown_outcome_is_not_seen_before_the_store_was_read_again(
 }
 
 #[tokio::test]
+async fn a_watcher_misses_nothing_when_the_log_cannot_be_read_at_once() {
+    let (committer, flaky) = holding().await;
+    let subscription = committer.feed().subscribe(Selection { names: [name()].into(), prefix: None });
+    let head = committer.state().revision;
+    {
+        let mut disk = lock(&flaky.0);
+        (disk.next, disk.log_fails) = (Next::WrittenAndFailed, true);
+    }
+    assert!(matches!(committer.commit(advance(1)).await, Err(Error::StorageFailed)));
+    assert!(matches!(committer.commit(advance(2)).await, Err(Error::StorageFailed)), "nor can it be read");
+    assert_eq!(committer.state().revision, head, "nothing is taken before all of it is known");
+
+    committer.commit(advance(2)).await.expect("written");
+
+    let News::Batches(told, _) = subscription.news(head) else { panic!("watchers are told") };
+    let told: Vec<_> = told.iter().flat_map(|batch| batch.commits()).map(|commit| commit.revision).collect();
+    assert_eq!(told, [head + 1, head + 2]);
+}
+
+#[tokio::test]
 async fn no_write_is_taken_while_the_store_cannot_be_read() {
     let (committer, flaky) = holding().await;
     lock(&flaky.0).next = Next::FailedForGood;
@@ -166,4 +206,39 @@ async fn no_write_is_taken_while_the_store_cannot_be_read() {
     lock(&flaky.0).next = Next::Written;
     committer.commit(advance(1)).await.expect("written");
     assert_eq!(pts(&committer), Some(1));
+}
+
+#[tokio::test]
+async fn a_request_that_changed_nothing_changes_nothing_later_however_old_its_answer() {
+    let (committer, flaky) = holding().await;
+    let delete = || Write { request: Some(Request { key: 9, content: 9 }), ..by_holder(Op::Delete) };
+    committer.commit(delete()).await.expect("there is nothing to delete");
+    let head = committer.state().revision;
+    lock(&flaky.0).trimmed = head;
+    committer.core.tidy();
+    committer.commit(advance(1)).await.expect("advanced");
+
+    let again = committer.commit(delete()).await.expect("answered").revision;
+
+    assert_eq!((again, pts(&committer)), (0, Some(1)));
+    lock(&flaky.0).trimmed = head + 1;
+    committer.core.tidy();
+    committer.commit(delete()).await.expect("deleted: the log no longer has the first one");
+    assert_eq!(pts(&committer), None);
+}
+
+#[tokio::test]
+async fn a_name_that_was_only_ever_held_is_forgotten_with_the_log() {
+    let (committer, flaky) = holding().await;
+    committer.commit(by_holder(Op::Release)).await.expect("released");
+    let head = committer.state().revision;
+    committer.core.tidy();
+    committer.commit(by_holder(Op::Delete)).await.expect("a released token still deletes");
+    assert!(committer.state().entry(&name()).is_some());
+
+    lock(&flaky.0).trimmed = head;
+    committer.core.tidy();
+
+    assert!(committer.state().entry(&name()).is_none());
+    assert_eq!(lock(&flaky.0).forgotten, [name()]);
 }

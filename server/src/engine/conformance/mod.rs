@@ -232,6 +232,30 @@ async fn a_retry_of_what_changed_nothing_changes_nothing_later(subject: Subject)
     assert_eq!(state.map(|state| state.pts), Some(2));
 }
 
+async fn a_file_is_taken_in_where_nobody_holds_and_keeps_what_no_file_has(subject: Subject) {
+    let take_in = |session| Write::own(name("a"), Op::TakeIn(Box::new(session)));
+    subject.hold("a", 1).await;
+    let known = Session { home_dc: Some(2), test_mode: Some(true), ..logged_in(1) };
+    let revision = subject.commit(save("a", 1, known.clone())).await.expect("saved").revision;
+    assert!(matches!(subject.commit(take_in(logged_in(2))).await, Err(Error::Held(_))));
+    subject.commit(write("a", 1, Op::Release)).await.expect("released");
+
+    let outdated = Write { expected: Some(revision - 1), ..take_in(logged_in(2)) };
+    assert!(matches!(subject.commit(outdated).await, Err(Error::RevisionMismatch { .. })));
+    subject.commit(take_in(logged_in(2))).await.expect("taken in");
+
+    subject.hold("a", 1).await;
+    let expected = Session { home_dc: Some(2), test_mode: Some(true), ..logged_in(2) };
+    assert_eq!(subject.session("a", 1).await, Some(expected));
+    subject.commit(write("a", 1, Op::Release)).await.expect("released");
+    let mut elsewhere = logged_in(3);
+    elsewhere.user.as_mut().expect("there is one").dc = 4;
+    subject.commit(take_in(elsewhere.clone())).await.expect("taken in");
+    subject.hold("a", 1).await;
+    let expected = Session { test_mode: Some(true), ..elsewhere };
+    assert_eq!(subject.session("a", 1).await, Some(expected), "the home that it had is not the user's");
+}
+
 async fn a_refused_change_costs_only_itself(subject: Subject) {
     subject.hold("a", 1).await;
     let all = (1..=MAX_CHANNELS).map(|id| ChannelState { id: id.cast_signed() as i64, pts: 1 }).collect();
@@ -384,6 +408,7 @@ macro_rules! engine {
             expected_revision_is_compared,
             a_retry_takes_effect_once,
             a_retry_of_what_changed_nothing_changes_nothing_later,
+            a_file_is_taken_in_where_nobody_holds_and_keeps_what_no_file_has,
             a_refused_change_costs_only_itself,
             a_deleted_session_can_be_made_again,
             the_log_has_every_commit_in_order,

@@ -7,7 +7,11 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::{identity::Identity, schema, store::FILE};
+use super::{
+    identity::Identity,
+    schema,
+    store::{FILE, WAL_BYTES},
+};
 
 /// Where a store is made, before it gets its name.
 const NEW: &str = "sessiond.db.new";
@@ -80,7 +84,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
 /// reads it. It takes a tenth of a second for a hundred thousand sessions; a damaged page would fail every write on it.
 fn problem(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // The pages that are free are the schema's (<https://sqlite.org/pragma.html#pragma_integrity_check>).
-    for table in ["sqlite_schema", "meta", "session", "auth", "hold"] {
+    for table in ["sqlite_schema", "meta", "session", "auth", "hold", "removal"] {
         let found: String =
             connection.query_row(&format!("pragma quick_check({table})"), (), |row| row.get(0))?;
         if found != "ok" {
@@ -107,6 +111,8 @@ fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "secure_delete", "on")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // A log that a large transaction has grown is cut to this when it begins anew, and never below what commits need.
+        connection.pragma_update(None, "journal_size_limit", 2 * WAL_BYTES)?;
         connection.pragma_update(None, "cache_size", -16_384)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         Ok(connection)

@@ -105,54 +105,69 @@ pub(super) fn append(
     Ok(())
 }
 
+/// Rows that were deleted from the log's beginning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trimmed {
+    /// Revision of the last one.
+    pub(super) through: Revision,
+    /// Offset of what is left.
+    pub(super) offset: i64,
+}
+
 /// Deletes some of the oldest rows, up to a revision, as long as they are older than a time (in nanoseconds) or begin
-/// before an offset. Tells the last revision deleted.
+/// before an offset.
 pub(super) fn trim(
     connection: &Connection,
     through: Revision,
     before: i64,
     before_offset: i64,
-) -> rusqlite::Result<Option<Revision>> {
-    let mut select = connection
-        .prepare_cached("select last, time, offset from log where last <= ? order by last limit ?")?;
+) -> rusqlite::Result<Option<Trimmed>> {
+    let mut select = connection.prepare_cached(
+        "select last, time, offset, length(entries) + ifnull(length(requests), 0)
+         from log where last <= ? order by last limit ?",
+    )?;
     let mut rows = select.query(params![through, TRIM_ROWS.cast_signed()])?;
-    let (mut gone, mut from) = (None, None);
+    let (mut trimmed, mut from) = (None, None);
     while let Some(row) = rows.next()? {
         let (last, time, offset): (Revision, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let past = time < before || offset < before_offset;
         if !past || offset - *from.get_or_insert(offset) > TRIM_BYTES {
             break;
         }
-        gone = Some(last);
+        trimmed = Some(Trimmed { through: last, offset: offset + row.get::<_, i64>(3)? });
     }
     drop(rows);
-    let Some(gone) = gone else { return Ok(None) };
+    let Some(Trimmed { through, .. }) = trimmed else { return Ok(None) };
     // The log has no secret in it: its pages need not be overwritten with zeros.
     connection.pragma_update(None, "secure_delete", "fast")?;
-    let deleted = connection.prepare_cached("delete from log where last <= ?")?.execute([gone]);
+    let deleted = connection.prepare_cached("delete from log where last <= ?")?.execute([through]);
     connection.pragma_update(None, "secure_delete", "on")?;
-    deleted.map(|_| Some(gone))
+    deleted.map(|_| trimmed)
 }
 
-/// Some of the transactions after a revision, up to `head`.
+/// The entries of some of the rows after a revision, up to `head`. Quick: they are only copied.
 pub(super) fn read(
     connection: &Connection,
     after: Revision,
     head: Revision,
-) -> Result<Vec<Arc<Batch>>, LogRowError> {
+) -> rusqlite::Result<Vec<Vec<u8>>> {
     let sql = "select entries from log where last > ? and last <= ? order by last limit 1024";
     let mut select = connection.prepare_cached(sql)?;
     let mut rows = select.query(params![after, head])?;
-    let (mut batches, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let entries = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        batches.extend(decode(entries)?.map(Arc::new));
-        bytes += entries.len();
-        if bytes > READ_BYTES {
-            break;
-        }
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while bytes < READ_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let row: Vec<u8> = row.get(0)?;
+        bytes += row.len();
+        entries.push(row);
     }
-    Ok(batches)
+    Ok(entries)
+}
+
+/// The batches of rows that were read.
+pub(super) fn batches(rows: &[Vec<u8>]) -> Result<Vec<Arc<Batch>>, LogRowError> {
+    rows.iter().filter_map(|entries| decode(entries).map(|batch| batch.map(Arc::new)).transpose()).collect()
 }
 
 /// Every transaction after a revision, one after the other.
@@ -172,18 +187,19 @@ pub(super) fn replay(
     Ok(())
 }
 
-/// Every request that the log knows, oldest first.
+/// Every request that the log knows, oldest first, with the revision of its row.
 pub(super) fn replay_requests(
     connection: &Connection,
-    mut each: impl FnMut(&SessionName, Answered),
+    mut each: impl FnMut(&SessionName, Answered, Revision),
 ) -> Result<(), LogRowError> {
     let mut select =
-        connection.prepare("select requests from log where requests is not null order by last")?;
+        connection.prepare("select requests, last from log where requests is not null order by last")?;
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
         let requests = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let requests = decode_requests(requests).ok_or_else(|| LogRowError::Entry("request ids".into()))?;
-        requests.iter().for_each(|(name, answered)| each(name, *answered));
+        let last = row.get(1)?;
+        requests.iter().for_each(|(name, answered)| each(name, *answered, last));
     }
     Ok(())
 }

@@ -1,15 +1,16 @@
+mod upkeep;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     io,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
     thread,
-    time::{Duration, Instant},
 };
 
 use sessiond_proto::SessionName;
-use sessiond_session::{Opener, Session, formats};
-use tracing::{debug, error, info, warn};
+use sessiond_session::{Session, formats};
+use tracing::{error, warn};
 
 use super::{
     claim::Claim,
@@ -19,16 +20,9 @@ use super::{
     uses::Uses,
 };
 use crate::engine::{
-    Error, Event, Revision, Sessions,
-    journal::Transaction,
+    Batch, Error, Event, Revision, Sessions,
     locks::{lock, try_lock},
 };
-
-/// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
-const WRITE_EVERY: Duration = Duration::from_millis(20);
-
-/// How long closing may take. What is not written by then is written after the next start.
-const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Reads a session with its keys, and its revision.
 pub(crate) type Source =
@@ -42,6 +36,8 @@ pub(crate) type Note = Box<dyn Fn(&SessionName, Noted) + Send + Sync>;
 pub(crate) enum Noted {
     /// It has the session as of this revision.
     Written(Revision),
+    /// It is gone, as the session is, which was deleted at this revision.
+    Removed(Revision),
     /// It is not as we left it, and was not touched.
     NotOurs,
 }
@@ -58,6 +54,9 @@ pub(crate) struct Mirrors {
     /// the committer tells of holds.
     uses: Uses,
     due: Due,
+    /// Sessions that were deleted since their file was written, with the revision of that. What else the store does not know is not ours to remove: it
+    /// may be newer than a store that was restored from a copy.
+    removals: Mutex<HashMap<SessionName, Revision>>,
     source: OnceLock<(Source, Note)>,
     /// Sessions of the store as it was opened, for the first look at the directory.
     known: Mutex<Sessions>,
@@ -81,6 +80,7 @@ impl Mirrors {
             slots: Mutex::default(),
             uses: Uses::default(),
             due: Due::default(),
+            removals: Mutex::default(),
             source: OnceLock::new(),
             known: Mutex::default(),
             thread: Mutex::default(),
@@ -88,12 +88,18 @@ impl Mirrors {
     }
 
     /// Says what the store has, for the time when [`Mirrors::start`] is called: files of held sessions are locked then,
-    /// and those that are behind or missing are written.
-    pub(super) fn expect(&self, sessions: &Sessions, behind: &[SessionName]) {
+    /// those that are behind or missing are written, and those of deleted sessions are removed.
+    pub(super) fn expect(
+        &self,
+        sessions: &Sessions,
+        behind: &[SessionName],
+        removals: &[(SessionName, Revision)],
+    ) {
         for (name, _) in sessions.iter().filter(|(_, entry)| entry.held().is_some()) {
             self.uses.set_held(name, true);
         }
-        behind.iter().for_each(|name| self.due.now(name));
+        behind.iter().chain(removals.iter().map(|(name, _)| name)).for_each(|name| self.due.now(name));
+        lock(&self.removals).extend(removals.iter().cloned());
         *lock(&self.known) = sessions.clone();
     }
 
@@ -157,8 +163,8 @@ impl Mirrors {
                 }
                 Ok(None)
             }
-            Found::Ours(_, revision) if revision > known && known > 0 => {
-                Err(Error::ForeignFile(format!("is newer (revision {revision}) than the store ({known})")))
+            Found::Ours(_, revision) if !self.is_known(name, revision, known) => {
+                Err(Error::ForeignFile(newer(revision, known)))
             }
             Found::Ours(file, revision) => {
                 slot.file = Some(file);
@@ -174,7 +180,7 @@ impl Mirrors {
             Found::Damaged(why) => Err(Error::Damaged(format!(
                 "the file {name}{ENDING} cannot be read ({why}); `sessiond mirror --force {name}` writes it anew"
             ))),
-            Found::InUse(openers) => Err(in_use(&openers)),
+            Found::InUse(openers) => Err(Error::FileInUse(openers)),
         }
     }
 
@@ -205,16 +211,19 @@ impl Mirrors {
         }
     }
 
-    /// Takes note of a durable transaction.
-    pub(crate) fn note(&self, transaction: &Transaction) {
-        let Some(batch) = &transaction.batch else { return };
+    /// Takes note of a durable batch.
+    pub(crate) fn note(&self, batch: &Batch) {
         let mut last: Option<&SessionName> = None;
         for commit in batch.commits() {
             let name = &commit.name;
             match &commit.event {
                 Event::Advanced(_) if last == Some(name) => {}
                 Event::Advanced(_) => self.due.when_idle(name),
-                Event::Saved(_) | Event::Deleted => self.due.now(name),
+                Event::Saved(_) => self.due.now(name),
+                Event::Deleted => {
+                    lock(&self.removals).insert(name.clone(), commit.revision);
+                    self.due.now(name);
+                }
                 Event::HoldChanged { holder, .. } => {
                     self.uses.set_held(name, holder.is_some());
                     if holder.is_none() {
@@ -267,123 +276,6 @@ impl Mirrors {
         }
     }
 
-    fn run(&self) {
-        self.look_around();
-        while let Some(name) = self.due.next(WRITE_EVERY) {
-            self.bring_up_to_date(&name);
-        }
-        let deadline = Instant::now() + CLOSE_WITHIN;
-        let slots: Vec<_> = lock(&self.slots).keys().cloned().collect();
-        let open: HashSet<_> = self.due.take_all().into_iter().chain(slots).collect();
-        for name in open {
-            if Instant::now() > deadline {
-                warn!(
-                    "closing took too long: some session files are behind, and are written after the next start"
-                );
-                break;
-            }
-            self.bring_up_to_date(&name);
-        }
-        // Dropping the files unlocks and closes them.
-        lock(&self.slots).clear();
-    }
-
-    fn bring_up_to_date(&self, name: &SessionName) {
-        let Some((source, note)) = self.source.get() else { return };
-        let slot = self.slot(name);
-        let mut slot = lock(&slot);
-        let whole = match source(name) {
-            Ok(whole) => whole,
-            Err(error) => {
-                error!(session = %name, %error, "the session's file cannot be written");
-                return;
-            }
-        };
-        match self.write(name, whole.as_ref(), &mut slot) {
-            Ok(()) => {
-                debug!(session = %name, revision = slot.revision, "session file written");
-                note(name, Noted::Written(slot.revision));
-            }
-            Err(error @ (MirrorError::Full | MirrorError::InUse(_))) => {
-                warn!(session = %name, %error, "the session's file stays behind for now");
-                self.due.when_idle(name);
-            }
-            Err(error) => {
-                slot.file = None;
-                error!(session = %name, %error, "the session's file is not touched");
-                if matches!(error, MirrorError::Swapped | MirrorError::NotOurs(_)) {
-                    note(name, Noted::NotOurs);
-                }
-            }
-        }
-        self.close_if_unused(name, &mut slot);
-        let closed = slot.file.is_none();
-        drop(slot);
-        if closed {
-            self.forget(name);
-        }
-    }
-
-    /// Makes the file as the session is: written, or removed.
-    fn write(
-        &self,
-        name: &SessionName,
-        whole: Option<&(Session, Revision)>,
-        slot: &mut Slot,
-    ) -> Result<(), MirrorError> {
-        let path = self.files.path(name);
-        let owner = Owner { store_ids: &self.store_ids, name };
-        if slot.file.is_none() {
-            match (MirrorFile::find(&path, &owner)?, whole) {
-                (Found::Missing, _) => {}
-                (Found::Ours(_, found), Some((_, revision))) if found > *revision => {
-                    return Err(MirrorError::NotOurs(format!("is newer (revision {found}) than the store")));
-                }
-                (Found::Ours(file, revision), _) => {
-                    slot.file = Some(file);
-                    slot.revision = revision;
-                }
-                // Taken in, just before a crash: the next hold makes it ours.
-                (Found::Unclaimed(found), Some((session, _))) if found == *session => return Ok(()),
-                (_, None) => return Ok(()),
-                (found, Some(_)) => return Err(found.refusal()),
-            }
-        }
-        match (whole, slot.file.take()) {
-            (Some((session, revision)), None) => {
-                slot.file = Some(MirrorFile::create(&path, &owner, session, *revision)?);
-                slot.revision = *revision;
-            }
-            (Some((session, revision)), Some(mut file)) => {
-                if slot.revision != *revision {
-                    file.write(&owner, session, *revision)?;
-                }
-                slot.revision = *revision;
-                slot.file = Some(file);
-            }
-            (None, Some(file)) => {
-                file.remove()?;
-                info!(session = %name, "session file removed");
-            }
-            (None, None) => {}
-        }
-        Ok(())
-    }
-
-    /// Compares the directory with the store: the files of sessions that are held are locked, those that are missing are
-    /// written, and those of ours whose session was deleted just before a crash are removed.
-    fn look_around(&self) {
-        let known = std::mem::take(&mut *lock(&self.known));
-        // At once, all of them: until then any program could open them.
-        let held = known.iter().filter(|(_, entry)| entry.held().is_some());
-        held.for_each(|(name, _)| self.bring_up_to_date(name));
-        self.files.sweep();
-        let Ok(names) = self.files.names() else { return };
-        let missing = known.iter().filter(|(name, entry)| entry.session.is_some() && !names.contains(*name));
-        missing.for_each(|(name, _)| self.due.now(name));
-        names.iter().filter(|name| !known.contains_key(*name)).for_each(|name| self.due.now(name));
-    }
-
     /// Has nothing at a session's path but what is ours. Whatever else was there is kept under another name, which is
     /// told; what a program is using is left to it.
     fn clear_the_place(&self, name: &SessionName, slot: &mut Slot) -> Result<Option<String>, Error> {
@@ -393,7 +285,7 @@ impl Mirrors {
         slot.file = None;
         match self.find(name)? {
             Found::Missing | Found::Ours(..) => return Ok(None),
-            Found::InUse(openers) => return Err(in_use(&openers)),
+            Found::InUse(openers) => return Err(Error::FileInUse(openers)),
             Found::Unclaimed(_) | Found::Foreign(_) | Found::Damaged(_) => {}
         }
         let kept = self.files.keep_aside(name).map_err(|error| {
@@ -425,20 +317,10 @@ impl Mirrors {
         lock(&self.slots).len()
     }
 
-    fn close_if_unused(&self, name: &SessionName, slot: &mut Slot) {
-        if !self.uses.any(name)
-            && let Some(file) = slot.file.take()
-        {
-            file.close();
-        }
-    }
-
-    fn forget(&self, name: &SessionName) {
-        let mut slots = lock(&self.slots);
-        // Whoever else has the slot is about to use it.
-        if slots.get(name).is_some_and(|slot| Arc::strong_count(slot) == 1 && lock(slot).file.is_none()) {
-            slots.remove(name);
-        }
+    /// Whether a file of ours, as of a revision, comes before what the store has: before the session's revision, or before
+    /// its deletion.
+    fn is_known(&self, name: &SessionName, revision: Revision, known: Revision) -> bool {
+        if known > 0 { revision <= known } else { lock(&self.removals).contains_key(name) }
     }
 
     fn slot(&self, name: &SessionName) -> Arc<Mutex<Slot>> {
@@ -452,7 +334,10 @@ impl std::fmt::Debug for Mirrors {
     }
 }
 
-fn in_use(openers: &[Opener]) -> Error {
-    let openers: Vec<_> = openers.iter().map(ToString::to_string).collect();
-    Error::FileInUse(if openers.is_empty() { "another program".into() } else { openers.join(", ") })
+/// What is wrong with a file of ours that the store knows nothing of.
+fn newer(revision: Revision, known: Revision) -> String {
+    match known {
+        0 => format!("has a session (revision {revision}) that the store does not know"),
+        known => format!("is newer (revision {revision}) than the store ({known})"),
+    }
 }

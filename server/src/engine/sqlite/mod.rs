@@ -35,7 +35,7 @@ impl SqliteEngine {
     pub(crate) fn open(directory: &Path, file_budget: usize) -> Result<Self, OpenError> {
         let (opened, recovered) = recovery::open(directory)?;
         let mirrors = Mirrors::new(directory, opened.store_ids.clone(), file_budget);
-        mirrors.expect(&recovered.state.sessions, &opened.unmirrored);
+        mirrors.expect(&recovered.state.sessions, &opened.unmirrored, &opened.removals);
         let store = Store::new(directory, opened, recovered.state.revision);
         Self::start(store, recovered, Some(Arc::new(mirrors)))
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })

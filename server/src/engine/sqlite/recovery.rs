@@ -109,11 +109,15 @@ impl Reading {
         self.state.revision = newest.max(jumped).unwrap_or(0);
         self.holds()?;
         let requests = &mut self.requests;
-        log::replay_requests(&self.connection, |name, answered| requests.remember(name, answered))?;
+        log::replay_requests(&self.connection, |name, answered, logged| {
+            requests.remember(name, answered, logged);
+        })?;
         let deferred: Vec<u8> = schema::meta(&self.connection, "deferred")?.unwrap_or_default();
         self.deferred =
             log::decode_requests(&deferred).ok_or_else(|| LogRowError::Entry("request ids".into()))?;
-        self.deferred.iter().for_each(|(name, answered)| requests.remember(name, *answered));
+        for (name, answered) in &self.deferred {
+            requests.remember(name, *answered, self.state.revision + 1);
+        }
         Ok(())
     }
 
@@ -229,7 +233,8 @@ impl Reading {
             state.sessions.iter().filter(|(name, entry)| mirrored.get(*name) != Some(&entry.revision));
         let unmirrored = unmirrored.map(|(name, _)| name.clone()).collect();
         let log_floor = log_floor(&connection)?;
-        let log_offset = log_offset(&connection)?;
+        let (log_start, log_offset) = log_extent(&connection)?;
+        let removals = removals(&connection)?;
         let unstored: Vec<_> = unstored.into_iter().map(|name| (stored + 1, name)).collect();
         info!(
             store_id,
@@ -240,8 +245,18 @@ impl Reading {
             "the store is open"
         );
         let store_ids = [store_id.clone()].into_iter().chain(earlier_ids(&connection)?).collect();
-        let opened =
-            Opened { connection, store_id, store_ids, log_offset, log_floor, unstored, deferred, unmirrored };
+        let opened = Opened {
+            connection,
+            store_id,
+            store_ids,
+            log_offset,
+            log_start,
+            log_floor,
+            unstored,
+            deferred,
+            unmirrored,
+            removals,
+        };
         Ok((opened, Recovered { state, requests }))
     }
 }
@@ -293,9 +308,22 @@ fn earlier_ids(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(ids.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
-fn log_offset(connection: &Connection) -> rusqlite::Result<i64> {
-    use rusqlite::OptionalExtension as _;
-    let sql =
-        "select offset + length(entries) + ifnull(length(requests), 0) from log order by last desc limit 1";
-    Ok(connection.query_row(sql, (), |row| row.get(0)).optional()?.unwrap_or(0))
+/// Offset of the log's first row, and of the end of its last one.
+fn log_extent(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    let sql = "select ifnull(min(offset), 0),
+                      ifnull(max(offset + length(entries) + ifnull(length(requests), 0)), 0)
+               from (select * from (select * from log order by last limit 1)
+                     union all select * from (select * from log order by last desc limit 1))";
+    connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Sessions that were deleted, and whose mirror may still be there.
+fn removals(connection: &Connection) -> Result<Vec<(SessionName, Revision)>, LogRowError> {
+    let mut select = connection.prepare("select name, revision from removal")?;
+    let rows = select.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    rows.map(|row| {
+        let (name, revision) = row?;
+        Ok((name.parse().map_err(|_| LogRowError::Entry("removal".into()))?, revision))
+    })
+    .collect()
 }

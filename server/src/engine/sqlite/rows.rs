@@ -68,11 +68,26 @@ pub(super) fn put_session(connection: &Connection, name: &SessionName, entry: Op
     Ok(())
 }
 
-/// Notes which revision a session's own file has.
+/// Notes which revision a session's own file has, or that it is gone since the session was deleted at that revision.
 pub(super) fn put_mirrored(connection: &Connection, name: &SessionName, revision: Revision) -> Result<()> {
     let sql = "update session set mirrored = ? where name = ?";
     connection.prepare_cached(sql)?.execute(params![revision, name.as_str()])?;
+    let sql = "delete from removal where name = ? and revision <= ?";
+    connection.prepare_cached(sql)?.execute(params![name.as_str(), revision])?;
     Ok(())
+}
+
+/// Notes that the file of a session that is deleted is still to be removed.
+pub(super) fn put_removal(connection: &Connection, name: &SessionName, revision: Revision) -> Result<()> {
+    let sql = "insert or replace into removal values (?, ?)";
+    connection.prepare_cached(sql)?.execute(params![name.as_str(), revision])?;
+    Ok(())
+}
+
+/// Forgets sessions' last holds.
+pub(super) fn delete_holds(connection: &Connection, names: &[SessionName]) -> Result<()> {
+    let mut delete = connection.prepare_cached("delete from hold where name = ?")?;
+    names.iter().try_for_each(|name| delete.execute([name.as_str()]).map(drop))
 }
 
 fn status_code(status: HoldStatus) -> i64 {

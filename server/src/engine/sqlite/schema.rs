@@ -8,7 +8,8 @@ pub(super) const FORMAT: i64 = 1;
 /// Oldest SQLite that may write a WAL: earlier ones can corrupt it on a reset (<https://sqlite.org/releaselog/3_51_3.html>).
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// `session` is written lazily: what came after `meta.stored` is in the log. `auth` and `hold` are always up to date.
+/// `session` is written lazily: what came after `meta.stored` is in the log. `auth`, `hold` and
+/// `removal` are always up to date.
 /// The log has a row for each transaction, and no key in it.
 const TABLES: &str = "
     create table meta (
@@ -44,6 +45,10 @@ const TABLES: &str = "
         host text not null,
         start_time integer not null,
         boot_id text not null
+    ) strict, without rowid;
+    create table removal (
+        name text primary key,      -- of a deleted session, whose mirror is still to be removed
+        revision integer not null   -- of the deletion
     ) strict, without rowid;
     create table log (
         last integer primary key,   -- revision of the last commit of the transaction

@@ -9,9 +9,14 @@ use rusqlite::{Connection, ErrorCode};
 use sessiond_proto::SessionName;
 use tracing::{error, warn};
 
-use super::{log, recovery, reserve::Reserve, rows, schema, times};
+use super::{
+    log::{self, Trimmed},
+    recovery,
+    reserve::Reserve,
+    rows, schema, times,
+};
 use crate::engine::{
-    Batch, Error, LogError, Revision,
+    Batch, Error, Event, LogError, Revision,
     journal::{Journal, Recovered, Transaction, WriteError},
     requests::Answered,
     state::{Keys, State},
@@ -33,7 +38,7 @@ const LOG_BYTES: i64 = 256 << 20;
 
 /// Size to which the WAL is grown at the start, in bytes: one that is overwritten takes a commit faster than one that
 /// grows.
-const WAL_BYTES: i64 = 4 << 20;
+pub(super) const WAL_BYTES: i64 = 4 << 20;
 
 /// What a transaction is taken to add to the WAL beside its entries: the pages around them.
 const WAL_PER_TRANSACTION: i64 = 2 * 4_096;
@@ -48,8 +53,9 @@ pub(crate) struct Store {
     connection: Connection,
     directory: PathBuf,
     store_id: String,
-    /// Bytes of all log rows ever.
+    /// Bytes of all log rows ever, and of those that are gone.
     log_offset: i64,
+    log_start: i64,
     /// The log is whole after this revision.
     log_floor: Revision,
     head: Revision,
@@ -58,7 +64,7 @@ pub(crate) struct Store {
     unstored_names: HashSet<SessionName>,
     /// Requests that changed nothing, for the next transaction.
     deferred: Vec<(SessionName, Answered)>,
-    /// Mirrors written since, with the revision in them.
+    /// Mirrors written since, with the revision in them, or removed, with that of the deletion.
     mirrored: Vec<(SessionName, Revision)>,
     since_upkeep: u32,
     bytes_since_upkeep: i64,
@@ -73,12 +79,15 @@ pub(super) struct Opened {
     /// Its identity, and those that it had before it was copied.
     pub(super) store_ids: Vec<String>,
     pub(super) log_offset: i64,
+    pub(super) log_start: i64,
     pub(super) log_floor: Revision,
     pub(super) unstored: Vec<(Revision, SessionName)>,
     /// Requests that changed nothing before the last stop.
     pub(super) deferred: Vec<(SessionName, Answered)>,
     /// Sessions whose mirror may be older than they are.
     pub(super) unmirrored: Vec<SessionName>,
+    /// Sessions that were deleted, and whose mirror may still be there, with the revision of the deletion.
+    pub(super) removals: Vec<(SessionName, Revision)>,
 }
 
 impl Store {
@@ -89,10 +98,12 @@ impl Store {
             store_id,
             store_ids: _,
             log_offset,
+            log_start,
             log_floor,
             unstored,
             deferred,
             unmirrored: _,
+            removals: _,
         } = opened;
         let unstored_names = unstored.iter().map(|(_, name)| name.clone()).collect();
         let mut store = Self {
@@ -100,6 +111,7 @@ impl Store {
             directory: directory.to_owned(),
             store_id,
             log_offset,
+            log_start,
             log_floor,
             head,
             unstored: unstored.into(),
@@ -114,6 +126,7 @@ impl Store {
         if let Err(error) = store.grow_wal() {
             warn!(%error, "the write-ahead log could not be grown in advance: commits will be slower at first");
         }
+        store.reserve.restore();
         store
     }
 
@@ -135,11 +148,16 @@ impl Store {
             for (name, revision, keys) in &transaction.keys {
                 rows::put_keys(&self.connection, name, *revision, keys)?;
             }
+            for commit in batch.iter().flat_map(|batch| batch.commits()) {
+                if matches!(commit.event, Event::Deleted) {
+                    rows::put_removal(&self.connection, &commit.name, commit.revision)?;
+                }
+            }
             self.store_sessions(state, storing)?;
             let trimmed = if upkeep { self.trim()? } else { None };
             sql.commit()?;
             self.stored(storing);
-            self.log_floor = trimmed.unwrap_or(self.log_floor);
+            self.trimmed(trimmed);
         }
         let bytes = log::size(entries.as_deref(), requests.as_deref());
         let since = if upkeep { (0, 0) } else { (self.since_upkeep + 1, self.bytes_since_upkeep + bytes) };
@@ -206,11 +224,17 @@ impl Store {
     }
 
     /// Trims the log a little: what is past its time and already stored. The newest row always stays: it tells the
-    /// revision. Tells through which revision the log is gone.
-    fn trim(&self) -> rusqlite::Result<Option<Revision>> {
+    /// revision.
+    fn trim(&self) -> rusqlite::Result<Option<Trimmed>> {
         let stored = self.unstored.front().map_or(self.head, |(first, _)| first - 1);
         let before = times::to_nanos(SystemTime::now() - LOG_TIME);
         log::trim(&self.connection, stored.min(self.head - 1), before, self.log_offset - LOG_BYTES)
+    }
+
+    fn trimmed(&mut self, trimmed: Option<Trimmed>) {
+        if let Some(Trimmed { through, offset }) = trimmed {
+            (self.log_floor, self.log_start) = (through, offset);
+        }
     }
 
     /// Moves what the WAL has into the database, so that the WAL is written from its beginning again. On the writer's own
@@ -226,9 +250,9 @@ impl Store {
         }
     }
 
-    /// Grows the WAL once, so that it is overwritten from then on.
+    /// Grows the WAL once, so that it is overwritten from then on. Half by what is written, and half by its secure deletion.
     fn grow_wal(&mut self) -> rusqlite::Result<()> {
-        let room = vec![0_u8; usize::try_from(WAL_BYTES).expect("it is not negative")];
+        let room = vec![0_u8; usize::try_from(WAL_BYTES / 2).expect("it is not negative")];
         schema::set_meta(&self.connection, "room", room)?;
         self.connection.execute("delete from meta where key = 'room'", ())?;
         self.checkpoint();
@@ -245,17 +269,20 @@ impl Store {
 impl Journal for Store {
     const ENGINE: &'static str = "sqlite";
 
+    /// The rows' entries.
+    type LogPart = Vec<Vec<u8>>;
+
     fn store_id(&self) -> &str {
         &self.store_id
     }
 
     fn write(&mut self, transaction: &Transaction, state: &State) -> Result<(), WriteError> {
-        let written = self.transact(transaction, state);
+        // What room there is then is for letting go.
+        if self.reserve.is_short() && !transaction.only_lets_go() {
+            return Err(WriteError::Full);
+        }
         // A transaction that failed half-way is rolled back when its guard is dropped, which is before this.
-        let written = written.map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => WriteError::Full,
-            _ => WriteError::Unknown(error.into()),
-        });
+        let written = self.transact(transaction, state).map_err(write_error);
         if written.is_ok() && self.wal_bytes >= WAL_BYTES {
             self.checkpoint();
         }
@@ -280,7 +307,7 @@ impl Journal for Store {
         })
     }
 
-    fn log(&mut self, after: Revision, head: Revision) -> Result<Vec<Arc<Batch>>, LogError> {
+    fn log(&mut self, after: Revision, head: Revision) -> Result<Self::LogPart, LogError> {
         if after < self.log_floor {
             return Err(LogError::Trimmed);
         }
@@ -290,14 +317,27 @@ impl Journal for Store {
         })
     }
 
+    fn batches(part: Self::LogPart) -> Result<Vec<Arc<Batch>>, LogError> {
+        log::batches(&part).map_err(|error| {
+            error!(%error, "the log cannot be read");
+            LogError::Trimmed
+        })
+    }
+
     fn reopen(&mut self) -> Result<Recovered, Error> {
         // Two connections in exclusive mode would wait for each other: this one goes first.
         self.disconnect().map_err(|_| Error::StorageFailed)?;
-        let (opened, recovered) = recovery::open(&self.directory).map_err(|error| {
+        let (opened, mut recovered) = recovery::open(&self.directory).map_err(|error| {
             error!(error = %format!("{error:#?}"), "the store cannot be opened again");
             Error::StorageFailed
         })?;
+        // Requests that changed nothing are in memory alone until the next transaction.
+        let deferred = std::mem::take(&mut self.deferred);
         *self = Self::new(&self.directory, opened, recovered.state.revision);
+        for (name, answered) in &deferred {
+            recovered.requests.remember(name, *answered, self.head + 1);
+        }
+        self.deferred.extend(deferred);
         Ok(recovered)
     }
 
@@ -305,10 +345,20 @@ impl Journal for Store {
         self.mirrored.push((name.clone(), revision));
     }
 
+    fn forget_holds(&mut self, names: &[SessionName]) -> Result<(), WriteError> {
+        let forget = || -> rusqlite::Result<()> {
+            let sql = self.connection.unchecked_transaction()?;
+            rows::delete_holds(&self.connection, names)?;
+            sql.commit()
+        };
+        forget().map_err(write_error)
+    }
+
     fn tidy(&mut self, state: &State) -> Revision {
-        self.reserve.restore();
-        let tidied = (|| -> rusqlite::Result<()> {
-            let count = self.unstored.len().min(STORE_SESSIONS * 4);
+        // A full disk has no room for sessions, but trimming makes some.
+        let most = if self.reserve.is_short() { 0 } else { STORE_SESSIONS * 4 };
+        let count = self.unstored.len().min(most);
+        let tidied = (|| -> rusqlite::Result<Option<Trimmed>> {
             let sql = self.connection.unchecked_transaction()?;
             self.store_sessions(state, count)?;
             let trimmed = self.trim()?;
@@ -316,22 +366,23 @@ impl Journal for Store {
                 rows::put_mirrored(&self.connection, name, *revision)?;
             }
             sql.commit()?;
-            self.mirrored.clear();
-            self.stored(count);
-            self.log_floor = trimmed.unwrap_or(self.log_floor);
-            Ok(())
+            Ok(trimmed)
         })();
-        if let Err(error) = tidied {
-            warn!(%error, "sessions could not be stored beside the log; they stay in the log");
+        match tidied {
+            Ok(trimmed) => {
+                self.mirrored.clear();
+                self.stored(count);
+                self.trimmed(trimmed);
+            }
+            Err(error) => {
+                warn!(%error, "sessions could not be stored beside the log; they stay in the log");
+            }
         }
         self.log_floor
     }
 
     fn log_extent(&self) -> (Revision, u64) {
-        let first = self.connection.prepare_cached("select offset from log order by last limit 1");
-        let first = first.and_then(|mut first| first.query_row((), |row| row.get::<_, i64>(0)));
-        let bytes = first.map_or(0, |first| self.log_offset - first);
-        (self.log_floor, u64::try_from(bytes).unwrap_or(0))
+        (self.log_floor, u64::try_from(self.log_offset - self.log_start).unwrap_or(0))
     }
 
     fn close(&mut self, state: &State) {
@@ -350,5 +401,12 @@ impl Journal for Store {
         if let Err(error) = self.disconnect() {
             warn!(%error, "the store could not be closed; the process's end closes it");
         }
+    }
+}
+
+fn write_error(error: rusqlite::Error) -> WriteError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => WriteError::Full,
+        _ => WriteError::Unknown(error.into()),
     }
 }
