@@ -241,10 +241,11 @@ async fn a_file_newer_than_a_store_that_was_restored_is_neither_removed_nor_used
     // In its place, so that the daemon does not see that it was restored.
     fs::write(&store, old_store).expect("written");
 
-    for _ in 0..2 {
+    for other in ["carol", "dave"] {
         daemon.start_again().await;
         let client = daemon.client().await;
-        client.hold("carol").await.save(random_session()).await;
+        // Past the revision of the file.
+        client.hold(other).await.save(random_session()).await;
         let refused = client.try_hold("bob").await.err().expect("it is not known");
         expect_reason(&refused, Code::FailedPrecondition, Reason::ForeignFile);
         daemon.stop().await;

@@ -38,14 +38,6 @@ pub(crate) struct Batch {
     weight: usize,
 }
 
-/// A log entry that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the log entry of revision {revision} has no readable {part}")]
-pub(crate) struct UnreadableEntry {
-    revision: Revision,
-    part: &'static str,
-}
-
 impl Batch {
     /// The commits of a transaction, if it made any.
     pub(crate) fn new(commits: Vec<Commit>) -> Option<Self> {
@@ -113,36 +105,5 @@ impl From<Commit> for v1::WatchResponse {
             event: Some(event),
             previous_revision: previous,
         }
-    }
-}
-
-impl TryFrom<v1::WatchResponse> for Commit {
-    type Error = UnreadableEntry;
-
-    fn try_from(response: v1::WatchResponse) -> Result<Self, UnreadableEntry> {
-        use v1::watch_response::Event as Wire;
-        let v1::WatchResponse { revision, name, time, event, previous_revision } = response;
-        let unreadable = |part| UnreadableEntry { revision, part };
-        let event = match event.ok_or_else(|| unreadable("event"))? {
-            Wire::Change(change) => Event::Advanced(change.try_into().map_err(|_| unreadable("change"))?),
-            Wire::Saved(session) => {
-                Event::Saved(Arc::new(session.try_into().map_err(|_| unreadable("session"))?))
-            }
-            Wire::Deleted(v1::Deleted {}) => Event::Deleted,
-            Wire::HoldChanged(changed) => {
-                let reason = Some(changed.reason().into()).filter(|_| changed.holder.is_none());
-                Event::HoldChanged { holder: changed.holder.map(|holder| Arc::new(holder.into())), reason }
-            }
-            Wire::Snapshot(_) | Wire::Synced(_) | Wire::Bookmark(_) | Wire::Restarted(_) => {
-                return Err(unreadable("event of a kind that the log has"));
-            }
-        };
-        Ok(Self {
-            revision,
-            previous: previous_revision,
-            name: name.parse().map_err(|_| unreadable("name"))?,
-            time: time.and_then(|time| time.try_into().ok()).ok_or_else(|| unreadable("time"))?,
-            event,
-        })
     }
 }

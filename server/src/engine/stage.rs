@@ -183,11 +183,24 @@ impl<'a, J: Journal> Stage<'a, J> {
     }
 
     fn advance(&mut self, name: &SessionName, changes: Vec<StateChange>) -> Result<Outcome, Error> {
-        let mut outcome = self.draft(name).unchanged();
+        // Not looked up for each change: there may be a thousand.
+        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.state.entry(name)));
+        let advanced = self.advance_draft(name, &mut draft, changes);
+        self.drafts.insert(name.clone(), draft);
+        advanced
+    }
+
+    fn advance_draft(
+        &mut self,
+        name: &SessionName,
+        draft: &mut Draft,
+        changes: Vec<StateChange>,
+    ) -> Result<Outcome, Error> {
+        let mut outcome = draft.unchanged();
         self.commits.reserve(changes.len());
         for change in changes {
-            match self.draft(name).advance(&change) {
-                Ok(true) => outcome.revision = self.commit(name, Event::Advanced(change)),
+            match draft.advance(&change) {
+                Ok(true) => outcome.revision = self.commit_to(name, draft, Event::Advanced(change)),
                 Ok(false) => {}
                 Err(refused) if outcome.applied == 0 => return Err(refused),
                 Err(refused) => {
@@ -266,12 +279,17 @@ impl<'a, J: Journal> Stage<'a, J> {
     }
 
     fn commit(&mut self, name: &SessionName, event: Event) -> Revision {
+        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.state.entry(name)));
+        let revision = self.commit_to(name, &mut draft, event);
+        self.drafts.insert(name.clone(), draft);
+        revision
+    }
+
+    fn commit_to(&mut self, name: &SessionName, draft: &mut Draft, event: Event) -> Revision {
         self.revision += 1;
         let revision = self.revision;
-        let is_data = event.is_data();
-        let draft = self.draft(name);
         let previous = draft.revision;
-        if is_data {
+        if event.is_data() {
             draft.revision = revision;
         }
         let commit = Commit { revision, previous, name: name.clone(), time: self.now, event };

@@ -66,8 +66,8 @@ impl State {
 
     /// Takes over a durable transaction.
     pub(crate) fn take(&mut self, transaction: &Transaction) {
-        let commits = transaction.batch.iter().flat_map(|batch| batch.commits());
-        commits.for_each(|commit| self.apply(commit));
+        let commits = transaction.batch.iter().flat_map(|batch| batch.commits().chunk_by(same_session));
+        commits.for_each(|commits| self.apply_all(commits));
         for (name, hold) in &transaction.holds {
             self.set_hold(name, hold.clone());
         }
@@ -89,32 +89,21 @@ impl State {
         }
     }
 
-    /// Takes over a durable commit. The one way in which data changes, live and in recovery.
+    /// Takes over a durable commit.
     pub(crate) fn apply(&mut self, commit: &Commit) {
-        let Commit { revision, previous: _, name, time, event } = commit;
-        self.revision = *revision;
-        if !event.is_data() {
-            return;
+        self.apply_all(std::slice::from_ref(commit));
+    }
+
+    /// Takes over durable commits of one session. The one way in which data changes, live and in recovery.
+    fn apply_all(&mut self, commits: &[Commit]) {
+        let Some(last) = commits.last() else { return };
+        self.revision = last.revision;
+        let mut data = commits.iter().filter(|commit| commit.event.is_data()).peekable();
+        if data.peek().is_some() {
+            let entry = self.entry_mut(&last.name);
+            data.for_each(|commit| entry.apply(commit));
+            self.forget_if_empty(&last.name);
         }
-        let entry = self.entry_mut(name);
-        entry.changed = *time;
-        entry.revision = *revision;
-        match event {
-            // In recovery: what the change was made to cannot be read.
-            Event::Advanced(_) if matches!(entry.damage, Some(Damage::Stored(_))) => {}
-            Event::Advanced(change) => Arc::make_mut(entry.session.get_or_insert_default()).advance(change),
-            Event::Saved(session) => {
-                entry.session = Some(Arc::clone(session));
-                entry.damage = None;
-            }
-            Event::Deleted => {
-                entry.revision = 0;
-                entry.session = None;
-                entry.damage = None;
-            }
-            Event::HoldChanged { .. } => {}
-        }
-        self.forget_if_empty(name);
     }
 
     /// Takes over a session's last hold.
@@ -187,6 +176,27 @@ impl Default for Entry {
 }
 
 impl Entry {
+    /// Takes over a commit of data.
+    fn apply(&mut self, commit: &Commit) {
+        self.changed = commit.time;
+        self.revision = commit.revision;
+        match &commit.event {
+            // In recovery: what the change was made to cannot be read.
+            Event::Advanced(_) if matches!(self.damage, Some(Damage::Stored(_))) => {}
+            Event::Advanced(change) => Arc::make_mut(self.session.get_or_insert_default()).advance(change),
+            Event::Saved(session) => {
+                self.session = Some(Arc::clone(session));
+                self.damage = None;
+            }
+            Event::Deleted => {
+                self.revision = 0;
+                self.session = None;
+                self.damage = None;
+            }
+            Event::HoldChanged { .. } => {}
+        }
+    }
+
     /// The current hold.
     pub(crate) fn held(&self) -> Option<&Arc<Hold>> {
         self.hold.as_ref().filter(|hold| hold.status == HoldStatus::Held)
@@ -214,6 +224,10 @@ impl Entry {
     pub(crate) fn is_visible(&self) -> bool {
         self.session.is_some() || self.held().is_some() || self.damage.is_some()
     }
+}
+
+fn same_session(one: &Commit, other: &Commit) -> bool {
+    one.name == other.name
 }
 
 /// A session with its keys put in.

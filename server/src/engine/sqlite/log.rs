@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use prost::Message as _;
 use rusqlite::{Connection, params};
-use sessiond_proto::{SessionName, v1};
+use sessiond_proto::SessionName;
 
-use super::times;
+use super::{
+    entry::{self, EntryError},
+    times,
+};
 use crate::engine::{Batch, Commit, Request, Revision, requests::Answered};
 
 /// Most bytes of entries read at a time, so that a writer waits little for a watcher that reads the log.
@@ -16,34 +18,23 @@ const READ_BYTES: usize = 256 << 10;
 const TRIM_ROWS: usize = 128;
 const TRIM_BYTES: i64 = 2 << 20;
 
+/// A transaction's row, as it was read.
+#[derive(Debug)]
+pub(crate) struct LogRow {
+    first: Revision,
+    time: i64,
+    entries: Vec<u8>,
+}
+
 /// A row of the log that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LogRowError {
     #[error("the log's table cannot be read")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("a log row is not encoded as it should be")]
-    Decode(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Commits(#[from] EntryError),
     #[error("a log entry is damaged: {0}")]
     Entry(String),
-}
-
-/// A transaction's commits as bytes.
-pub(super) fn encode(batch: &Batch) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(batch.commits().len() * 64);
-    for commit in batch.commits() {
-        let entry = v1::WatchResponse::from(commit.clone());
-        entry.encode_length_delimited(&mut bytes).expect("a vector takes any length");
-    }
-    bytes
-}
-
-fn decode(mut bytes: &[u8]) -> Result<Option<Batch>, LogRowError> {
-    let mut commits = Vec::new();
-    while !bytes.is_empty() {
-        let entry = v1::WatchResponse::decode_length_delimited(&mut bytes)?;
-        commits.push(Commit::try_from(entry).map_err(|error| LogRowError::Entry(error.to_string()))?);
-    }
-    Ok(Batch::new(commits))
 }
 
 /// A transaction's request ids as bytes: key, content and revision, 8 bytes each, little endian, then the session's name
@@ -150,24 +141,25 @@ pub(super) fn read(
     connection: &Connection,
     after: Revision,
     head: Revision,
-) -> rusqlite::Result<Vec<Vec<u8>>> {
-    let sql = "select entries from log where last > ? and last <= ? order by last limit 1024";
+) -> rusqlite::Result<Vec<LogRow>> {
+    let sql = "select first, time, entries from log where last > ? and last <= ? order by last limit 1024";
     let mut select = connection.prepare_cached(sql)?;
     let mut rows = select.query(params![after, head])?;
-    let (mut entries, mut bytes) = (Vec::new(), 0);
+    let (mut read, mut bytes) = (Vec::new(), 0);
     while bytes < READ_BYTES
         && let Some(row) = rows.next()?
     {
-        let row: Vec<u8> = row.get(0)?;
-        bytes += row.len();
-        entries.push(row);
+        let row = LogRow { first: row.get(0)?, time: row.get(1)?, entries: row.get(2)? };
+        bytes += row.entries.len();
+        read.push(row);
     }
-    Ok(entries)
+    Ok(read)
 }
 
 /// The batches of rows that were read.
-pub(super) fn batches(rows: &[Vec<u8>]) -> Result<Vec<Arc<Batch>>, LogRowError> {
-    rows.iter().filter_map(|entries| decode(entries).map(|batch| batch.map(Arc::new)).transpose()).collect()
+pub(super) fn batches(rows: &[LogRow]) -> Result<Vec<Arc<Batch>>, EntryError> {
+    let batch = |row: &LogRow| entry::decode(row.first, times::from_nanos(row.time), &row.entries);
+    rows.iter().filter_map(|row| batch(row).map(|batch| batch.map(Arc::new)).transpose()).collect()
 }
 
 /// Every transaction after a revision, one after the other.
@@ -176,11 +168,12 @@ pub(super) fn replay(
     after: Revision,
     mut each: impl FnMut(&Commit),
 ) -> Result<(), LogRowError> {
-    let mut select = connection.prepare("select entries from log where last > ? order by last")?;
+    let mut select =
+        connection.prepare("select first, time, entries from log where last > ? order by last")?;
     let mut rows = select.query([after])?;
     while let Some(row) = rows.next()? {
-        let entries = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        if let Some(batch) = decode(entries)? {
+        let entries = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        if let Some(batch) = entry::decode(row.get(0)?, times::from_nanos(row.get(1)?), entries)? {
             batch.commits().iter().for_each(&mut each);
         }
     }

@@ -3,6 +3,7 @@
 mod claim;
 mod database;
 mod due;
+mod entry;
 mod identity;
 mod log;
 mod mirror_file;

@@ -56,7 +56,7 @@ const TABLES: &str = "
         time integer not null,      -- Unix nanoseconds
         offset integer not null,    -- bytes of all rows before
         requests blob,
-        entries blob not null       -- sessiond.v1.WatchResponse, each with its length before it
+        entries blob not null       -- the commits: see `entry`
     ) strict;
 ";
 

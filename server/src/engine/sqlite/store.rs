@@ -10,7 +10,8 @@ use sessiond_proto::SessionName;
 use tracing::{error, warn};
 
 use super::{
-    log::{self, Trimmed},
+    entry,
+    log::{self, LogRow, Trimmed},
     recovery,
     reserve::Reserve,
     rows, schema, times,
@@ -132,7 +133,7 @@ impl Store {
 
     fn transact(&mut self, transaction: &Transaction, state: &State) -> rusqlite::Result<()> {
         let batch = transaction.batch.as_deref();
-        let entries = batch.map(log::encode);
+        let entries = batch.map(entry::encode);
         let requests = log::encode_requests(self.deferred.iter().chain(&transaction.requests));
         let alone = transaction.holds.is_empty() && transaction.keys.is_empty();
         let storing = self.to_store();
@@ -269,8 +270,7 @@ impl Store {
 impl Journal for Store {
     const ENGINE: &'static str = "sqlite";
 
-    /// The rows' entries.
-    type LogPart = Vec<Vec<u8>>;
+    type LogPart = Vec<LogRow>;
 
     fn store_id(&self) -> &str {
         &self.store_id
