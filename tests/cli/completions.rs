@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "serve",
     "import",
     "ls",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 13] = [
     "mirror",
     "end-hold",
     "info",
+    "demo",
     "completions",
 ];
 
@@ -32,7 +33,7 @@ async fn a_shell_completes_every_command_and_nothing_hidden() {
         for option in ["hand-over-delay", "deadline", "channel"] {
             assert!(script.contains(option), "{shell}: {option}");
         }
-        for hidden in ["exec-held", "held-name"] {
+        for hidden in ["exec-held", "demo-worker", "demo-watcher", "held-name"] {
             assert!(!script.contains(hidden), "{shell}: {hidden}");
         }
     }

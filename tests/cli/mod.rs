@@ -1,6 +1,7 @@
 //! The command line: what each command does, says to people and to programs, and exits with.
 
 mod completions;
+mod demo;
 mod export;
 mod hold;
 mod import;

@@ -22,15 +22,13 @@ use tokio::{
 };
 
 use super::{
-    Context,
+    Context, THIS_PROGRAM,
     failure::Failure,
     possession::{NAME_VARIABLE, TOKEN_VARIABLE},
     render::{hold_text, printable},
 };
 use crate::exit::Exit;
 
-/// This program, also where its file was replaced or moved since it was started.
-const THIS_PROGRAM: &str = "/proc/self/exe";
 /// How long a command may go on after its hold was lost and it was told to stop. Less than the resume window, after which
 /// another gets the session whether or not this one has let go.
 const STOPS_WITHIN: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 mod advance;
 mod completions;
+mod demo;
 mod end_hold;
 mod exec_held;
 mod export;
@@ -9,6 +10,7 @@ mod failure;
 mod hold;
 mod import;
 mod info;
+mod interrupt;
 mod ls;
 mod mirror;
 mod output;
@@ -28,6 +30,9 @@ use self::output::Output;
 /// How long a command waits for a daemon unless the user says otherwise, in seconds: long enough for one that restarts,
 /// short enough for a person.
 const DEADLINE: &str = "5";
+
+/// This program, also where its file was replaced or moved since it was started.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Heading of what every command understands, in the help.
 pub(crate) const GLOBAL_OPTIONS: &str = "Options of every command";
@@ -62,9 +67,14 @@ pub(crate) enum Command {
     Mirror(mirror::Mirror),
     EndHold(end_hold::EndHold),
     Info(info::Info),
+    Demo(demo::Demo),
     Completions(completions::Completions),
     #[command(hide = true)]
     ExecHeld(exec_held::ExecHeld),
+    #[command(hide = true)]
+    DemoWorker(demo::DemoWorker),
+    #[command(hide = true)]
+    DemoWatcher(demo::DemoWatcher),
 }
 
 /// What a command works with.
@@ -85,6 +95,7 @@ pub(crate) fn run(
     let ended = match command {
         Command::Completions(command) => command.run(program),
         Command::ExecHeld(command) => command.run(output),
+        Command::Demo(command) => command.run(output),
         command => with_client(globals.deadline, socket, output, command),
     };
     ended.unwrap_or_else(|error| failure::report(&error, output))
@@ -122,7 +133,9 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Mirror(command) => command.run(context).await,
         Command::EndHold(command) => command.run(context).await,
         Command::Info(command) => command.run(context).await,
-        Command::Completions(_) | Command::ExecHeld(_) => {
+        Command::DemoWorker(command) => command.run(context).await,
+        Command::DemoWatcher(command) => command.run(context).await,
+        Command::Completions(_) | Command::ExecHeld(_) | Command::Demo(_) => {
             unreachable!("what needs no daemon was done before")
         }
     }

@@ -58,7 +58,21 @@ impl Output {
 
     /// Text that stands back.
     pub(super) fn dim(self, text: &str) -> String {
-        if self.color { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+        self.styled("2", text)
+    }
+
+    /// Text that tells of something good.
+    pub(super) fn good(self, text: &str) -> String {
+        self.styled("32", text)
+    }
+
+    /// Text that tells of something bad.
+    pub(super) fn bad(self, text: &str) -> String {
+        self.styled("31", text)
+    }
+
+    fn styled(self, style: &str, text: &str) -> String {
+        if self.color && !text.is_empty() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sessions and those who hold them, as text for people and as JSON with the schema's field names. No key in either.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -140,6 +140,40 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// A number with a comma between thousands.
+pub(super) fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How long something took, in two or three digits.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    let seconds = duration.as_secs_f64();
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..10_000 => format!("{:.1} ms", seconds * 1_000.0),
+        10_000..1_000_000 => format!("{:.0} ms", seconds * 1_000.0),
+        _ => format!("{seconds:.1} s"),
+    }
+}
+
+/// The last few values as bars, the highest of them full.
+pub(super) fn sparkline(values: impl Iterator<Item = u64> + Clone) -> String {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.clone().max().unwrap_or(0).max(1);
+    // Whatever is not nothing is seen.
+    let height = |value: u64| (value * 8).div_ceil(most).min(8);
+    values.map(|value| BARS[usize::try_from(height(value)).unwrap_or(8)]).collect()
+}
+
 fn age(time: SystemTime) -> String {
     let seconds = SystemTime::now().duration_since(time).unwrap_or_default().as_secs();
     match seconds {
@@ -156,9 +190,11 @@ fn channel_objects(channels: &[v1::ChannelState]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use sessiond_client::{Auth, AuthKey, ChannelState, DataCenter, Session, StateChange};
 
-    use super::{change_text, printable, session_object, session_text};
+    use super::{change_text, duration_text, grouped, printable, session_object, session_text, sparkline};
 
     #[test]
     fn a_key_is_in_neither_form_of_a_session() {
@@ -179,6 +215,16 @@ mod tests {
             change_text(&change),
             "pts 7, channel 1 pts 5, channel 2 pts 5, channel 3 pts 5, 7 more channels"
         );
+    }
+
+    #[test]
+    fn numbers_are_read_at_a_glance() {
+        assert_eq!([0, 999, 1_000, -1_234_567].map(grouped), ["0", "999", "1,000", "-1,234,567"]);
+        let text =
+            [310, 1_250, 262_400, 1_500_000].map(|micros| duration_text(Duration::from_micros(micros)));
+        assert_eq!(text, ["310 us", "1.2 ms", "262 ms", "1.5 s"]);
+        assert_eq!(sparkline([0, 1, 500, 1000].into_iter()), " ▁▄█");
+        assert_eq!(sparkline([0, 0].into_iter()), "  ");
     }
 
     #[test]
