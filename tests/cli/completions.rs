@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-const COMMANDS: [&str; 14] = [
+pub(super) const COMMANDS: [&str; 15] = [
     "serve",
     "import",
     "ls",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "mirror",
     "end-hold",
     "info",
+    "top",
     "demo",
     "completions",
 ];

@@ -11,6 +11,7 @@ mod refusal;
 mod run;
 mod settings;
 mod telethon;
+mod top;
 mod watch;
 mod write;
 

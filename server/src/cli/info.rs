@@ -5,11 +5,14 @@ use sessiond_client::{Figures, ServerInfo};
 
 use super::{
     Context,
-    render::{NOTHING, ago, exact_time},
+    render::{NOTHING, ago, duration_text, exact_time},
 };
 
 /// Show what daemon it is, and how it fares
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond info
+  sessiond info --json | jq .figures.commit_p99")]
 pub(crate) struct Info {}
 
 impl Info {
@@ -45,15 +48,15 @@ fn fields(info: &ServerInfo, socket: &str) -> [(&'static str, String); 10] {
             format!("{}, log from {}, {} KiB", figures.revision, figures.log_after, figures.log_bytes / 1024),
         ),
         ("commits", format!("{} in {} batches, {per_batch} each", figures.commits, figures.batches)),
-        ("commit", format!("p50 {}, p99 {}", micros(figures.commit_p50), micros(figures.commit_p99))),
+        ("commit", format!("p50 {}, p99 {}", time(figures.commit_p50), time(figures.commit_p99))),
     ]
 }
 
-fn micros(duration: Option<Duration>) -> String {
-    duration.map_or_else(|| NOTHING.to_owned(), |duration| format!("{} us", duration.as_micros()))
+fn time(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| NOTHING.to_owned(), duration_text)
 }
 
-fn object(info: &ServerInfo) -> Value {
+pub(super) fn object(info: &ServerInfo) -> Value {
     let ServerInfo { version, engine, store_id, features, figures } = info;
     let Figures {
         started,

@@ -6,11 +6,28 @@ use sessiond_client::SessionSummary;
 
 use super::{
     Context,
+    output::Column,
     render::{NOTHING, ago, exact_time, holder_object, holder_text, user_object, user_text},
 };
 
+/// What a row has, in its order.
+const COLUMNS: [Column; 8] = [
+    Column::Text("NAME"),
+    Column::Text("USER"),
+    Column::Text("KEYS"),
+    Column::Number("PTS"),
+    Column::Number("CHANNELS"),
+    Column::Text("CHANGED"),
+    Column::Text("HELD BY"),
+    Column::Text(""),
+];
+
 /// List the sessions
 #[derive(Debug, clap::Args)]
+#[command(after_help = r#"Examples:
+  sessiond ls
+  sessiond ls bot.
+  sessiond ls --json | jq -r "select(.holder == null).name""#)]
 pub(crate) struct Ls {
     /// Only names that begin with this
     #[arg(default_value = "", hide_default_value = true)]
@@ -32,8 +49,7 @@ impl Ls {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
-        let heading = ["NAME", "USER", "KEYS", "PTS", "CHANNELS", "CHANGED", "HELD BY", ""];
-        context.output.table(&heading, &rows)?;
+        context.output.table(&COLUMNS, &rows)?;
         Ok(ExitCode::SUCCESS)
     }
 }

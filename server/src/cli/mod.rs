@@ -18,6 +18,7 @@ mod possession;
 mod render;
 mod rm;
 mod show;
+mod top;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Mirror(mirror::Mirror),
     EndHold(end_hold::EndHold),
     Info(info::Info),
+    Top(top::Top),
     Demo(demo::Demo),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -133,9 +135,10 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Mirror(command) => command.run(context).await,
         Command::EndHold(command) => command.run(context).await,
         Command::Info(command) => command.run(context).await,
+        Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Completions(_) | Command::ExecHeld(_) | Command::Demo(_) => {
+        Command::Completions(_) | Command::Demo(_) | Command::ExecHeld(_) => {
             unreachable!("what needs no daemon was done before")
         }
     }

@@ -2,11 +2,30 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::Value;
 
+use super::render::width;
+
 /// Where a command's results go: JSON to programs, text to people.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     json: bool,
     color: bool,
+}
+
+/// A column of a table, with its heading.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Column {
+    /// Texts begin below each other.
+    Text(&'static str),
+    /// Numbers end below each other.
+    Number(&'static str),
+}
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Text(heading) | Self::Number(heading) => heading,
+        }
+    }
 }
 
 impl Output {
@@ -17,6 +36,11 @@ impl Output {
     /// Whether objects are wanted, and not text.
     pub(super) fn is_json(self) -> bool {
         self.json
+    }
+
+    /// Whether a terminal is there that may be written to in colour.
+    pub(super) fn has_color(self) -> bool {
+        self.color
     }
 
     /// Prints a result: the object to programs, the text to people.
@@ -34,15 +58,15 @@ impl Output {
     }
 
     /// Prints rows in columns as wide as they need, with a heading.
-    pub(super) fn table(self, heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain([heading[column].len()]).max().unwrap_or(0)
+    pub(super) fn table(self, columns: &[Column], rows: &[Vec<String>]) -> io::Result<()> {
+        let headings: Vec<String> = columns.iter().map(|column| column.heading().to_owned()).collect();
+        let width_of = |at: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(at)).chain([&headings[at]]);
+            cells.map(|cell| width(cell)).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-        let heading: Vec<String> = heading.iter().map(|&cell| cell.to_owned()).collect();
-        self.line(&self.dim(&aligned(&heading, &widths)))?;
-        rows.iter().try_for_each(|row| self.line(&aligned(row, &widths)))
+        let widths: Vec<usize> = (0..columns.len()).map(width_of).collect();
+        self.line(&self.dim(&aligned(&headings, columns, &widths)))?;
+        rows.iter().try_for_each(|row| self.line(&aligned(row, columns, &widths)))
     }
 
     /// Tells a person what is no result: on stderr, and without the program's name before it.
@@ -76,20 +100,28 @@ impl Output {
     }
 }
 
-fn aligned(row: &[String], widths: &[usize]) -> String {
-    let cells: Vec<String> = row.iter().zip(widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
-    cells.join("  ").trim_end().to_owned()
+fn aligned(row: &[String], columns: &[Column], widths: &[usize]) -> String {
+    let cells = row.iter().zip(columns).zip(widths).map(|((cell, column), widest)| {
+        let space = " ".repeat(widest.saturating_sub(width(cell)));
+        match column {
+            Column::Text(_) => format!("{cell}{space}"),
+            Column::Number(_) => format!("{space}{cell}"),
+        }
+    });
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::aligned;
+    use super::{Column, aligned};
 
     #[test]
-    fn columns_stand_below_each_other_and_nothing_trails() {
-        let row = |a: &str, b: &str| aligned(&[a.to_owned(), b.to_owned()], &[5, 3]);
-        assert_eq!(row("a", "b"), "a      b");
-        assert_eq!(row("alice", ""), "alice");
-        assert_eq!(row("é", "b"), "é      b");
+    fn texts_begin_and_numbers_end_below_each_other_and_nothing_trails() {
+        let columns = [Column::Text("NAME"), Column::Number("PTS"), Column::Text("")];
+        let row = |cells: [&str; 3]| aligned(&cells.map(str::to_owned), &columns, &[5, 4, 3]);
+        assert_eq!(row(["a", "12", "b"]), "a        12  b");
+        assert_eq!(row(["alice", "1234", ""]), "alice  1234");
+        assert_eq!(row(["é", "-", "b"]), "é         -  b");
+        assert_eq!(row(["工人", "7", "b"]), "工人      7  b");
     }
 }

@@ -135,6 +135,11 @@ pub(super) fn change_text(change: &StateChange) -> String {
     parts.join(", ")
 }
 
+/// Columns that a text takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    ratatui::text::Span::raw(text).width()
+}
+
 /// A text of someone else's that cannot steer a terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()

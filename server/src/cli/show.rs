@@ -8,7 +8,7 @@ use sessiond_proto::v1;
 use super::{
     Context,
     failure::Failure,
-    output::Output,
+    output::{Column, Output},
     render::{NOTHING, hold_text, holder_object, session_object, user_text},
 };
 use crate::exit::Exit;
@@ -18,6 +18,9 @@ const CHANNELS: usize = 20;
 
 /// Show a session, without its keys
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond show alice
+  sessiond show alice --json")]
 pub(crate) struct Show {
     /// The session's name
     name: SessionName,
@@ -84,7 +87,7 @@ fn show_session(
         session.clone().without_keys().dcs.into_iter().map(|dc| dc_row(dc.into())).collect();
     if !dcs.is_empty() {
         output.line("")?;
-        output.table(&["DC", "KEY", "IPV4", "IPV6"], &dcs)?;
+        output.table(&["DC", "KEY", "IPV4", "IPV6"].map(Column::Text), &dcs)?;
     }
     let channels = session.state.as_ref().map_or(&[][..], |state| &state.channels);
     if !channels.is_empty() {
@@ -92,7 +95,7 @@ fn show_session(
         let row =
             |channel: &sessiond_client::ChannelState| vec![channel.id.to_string(), channel.pts.to_string()];
         let rows: Vec<Vec<String>> = channels.iter().take(CHANNELS).map(row).collect();
-        output.table(&["CHANNEL", "PTS"], &rows)?;
+        output.table(&["CHANNEL", "PTS"].map(Column::Number), &rows)?;
     }
     if channels.len() > CHANNELS {
         output.note(&format!("and {} more channels; --json shows them all", channels.len() - CHANNELS));

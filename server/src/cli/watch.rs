@@ -16,6 +16,10 @@ use super::{
 
 /// Follow sessions as they change
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond watch alice
+  sessiond watch --all --json
+  sessiond watch alice --after 1041 --latest")]
 pub(crate) struct Watch {
     /// Sessions to follow; they need not exist yet
     #[arg(required_unless_present = "all")]
@@ -135,7 +139,7 @@ fn text(event: &WatchEvent) -> Option<String> {
     Some(text)
 }
 
-fn commit_text(change: &Change) -> String {
+pub(super) fn commit_text(change: &Change) -> String {
     match change {
         Change::Advanced(change) => change_text(change),
         Change::Saved(session) => format!("saved: {}", session_text(session)),
