@@ -24,6 +24,10 @@ help: ## Print this
 build: ## Build the daemon: target/release/sessiond
 	cargo build --locked --release --package sessiond
 
+.PHONY: man
+man: ## Write the man pages: target/man
+	cargo run --locked --quiet --package sessiond -- man target/man
+
 .PHONY: test
 test: lint venvs ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace

@@ -43,7 +43,17 @@ const END_WITHIN: Duration = Duration::from_millis(500);
 ///
 /// Whoever holds a session gets its keys and may write it. Everyone else may watch it.
 #[derive(Debug, Parser)]
-#[command(name = "sessiond", version, arg_required_else_help = true)]
+#[command(
+    name = "sessiond",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  sessiond demo                        see what it does, in ten seconds
+  sessiond serve                       run the daemon
+  sessiond import alice.session        bring a session in
+  sessiond hold alice -- ./worker      use it, alone, while a program runs
+  sessiond top                         watch all of it"
+)]
 struct Cli {
     /// Where the daemon serves: a path or unix:PATH, and for its clients unix-abstract:NAME too. Default:
     /// $XDG_RUNTIME_DIR/sessiond/sessiond.sock, else /tmp/sessiond-UID/sessiond.sock; as root /run/sessiond/sessiond.sock

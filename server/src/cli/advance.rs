@@ -9,6 +9,9 @@ use super::{Context, possession::Inherited, render::revision_object};
 ///
 /// Under `sessiond hold` this works by the hold of that command, else by a hold of its own, for a moment.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond advance alice --pts 5000
+  sessiond advance alice --qts 12 --channel 1234567=42 --channel 7654321=7")]
 #[command(group = clap::ArgGroup::new("counters").required(true).multiple(true))]
 pub(crate) struct Advance {
     /// The session's name

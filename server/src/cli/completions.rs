@@ -4,6 +4,10 @@ use clap_complete::{Shell, generate};
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond completions bash > ~/.local/share/bash-completion/completions/sessiond
+  sessiond completions zsh > ~/.zfunc/_sessiond
+  sessiond completions fish > ~/.config/fish/completions/sessiond.fish")]
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,

@@ -11,6 +11,8 @@ use super::{
 
 /// End a session's hold; its holder is told to stop
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond end-hold alice")]
 pub(crate) struct EndHold {
     /// The session's name
     name: SessionName,

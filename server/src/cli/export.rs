@@ -21,6 +21,9 @@ use crate::exit::Exit;
 /// Whoever has the file has the account. Do not use it while another uses the session: Telegram revokes a key that is used
 /// in two places at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond export alice --out alice.session
+  sessiond export alice --out alice.session --force")]
 pub(crate) struct Export {
     /// The session's name
     name: SessionName,

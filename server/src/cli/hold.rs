@@ -41,6 +41,10 @@ const LABEL_CHARS: usize = 128;
 /// SESSIOND_SOCKET. If the hold is lost it gets SIGTERM, and SIGKILL 5 s later. It ends with this process, and this one
 /// exits with its exit code, or 128 and the signal that ended it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = r#"Examples:
+  sessiond hold alice -- ./worker
+  sessiond hold alice --wait --label nightly -- python3 sync.py
+  sessiond hold alice -- sh -c 'sessiond advance "$SESSIOND_NAME" --pts 5000'"#)]
 pub(crate) struct Hold {
     /// The session's name
     name: SessionName,

@@ -28,6 +28,10 @@ const STDIN: &str = "-";
 ///
 /// `sessiond import --force NAME`, where there is no such file, takes in what another program left in the session's own file.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond import alice.session
+  sessiond import backup.session --name alice --force
+  ssh host cat alice.session | sessiond import - --name alice")]
 pub(crate) struct Import {
     /// A session file of Telethon 1 or 2, or - for one on the standard input
     file: OsString,

@@ -10,6 +10,9 @@ use super::{Context, render::printable};
 ///
 /// The daemon does so by itself; this does it now, and settles a file that another program changed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond mirror alice
+  sessiond mirror --force alice")]
 pub(crate) struct Mirror {
     /// The session's name
     name: SessionName,

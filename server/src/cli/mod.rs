@@ -12,6 +12,7 @@ mod import;
 mod info;
 mod interrupt;
 mod ls;
+mod man;
 mod mirror;
 mod output;
 mod possession;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Completions(completions::Completions),
     #[command(hide = true)]
+    Man(man::Man),
+    #[command(hide = true)]
     ExecHeld(exec_held::ExecHeld),
     #[command(hide = true)]
     DemoWorker(demo::DemoWorker),
@@ -96,6 +99,7 @@ pub(crate) fn run(
     let output = Output::new(globals.json, globals.no_color);
     let ended = match command {
         Command::Completions(command) => command.run(program),
+        Command::Man(command) => command.run(program),
         Command::ExecHeld(command) => command.run(output),
         Command::Demo(command) => command.run(output),
         command => with_client(globals.deadline, socket, output, command),
@@ -138,7 +142,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Completions(_) | Command::Demo(_) | Command::ExecHeld(_) => {
+        Command::Completions(_) | Command::Demo(_) | Command::ExecHeld(_) | Command::Man(_) => {
             unreachable!("what needs no daemon was done before")
         }
     }

@@ -9,6 +9,8 @@ use super::{Context, possession::Inherited, render::revision_object};
 ///
 /// It is not logged out of Telegram by that: do so with the program that uses it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond rm alice")]
 pub(crate) struct Rm {
     /// The session's name
     name: SessionName,

@@ -68,6 +68,10 @@ pub(crate) enum EngineKind {
 /// file, and that before the default. The file is TOML, and its keys are the flags' names without the dashes before them:
 /// resume-window = "30s". The socket is set with --socket.
 #[derive(Debug, Default, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond serve
+  sessiond serve --dir /srv/sessions --socket /run/sessions.sock
+  SESSIOND_LOG=debug sessiond serve --engine memory --hand-over-delay 250ms")]
 pub(crate) struct ServeArgs {
     /// File with settings. Default: $XDG_CONFIG_HOME/sessiond/sessiond.toml, else ~/.config/sessiond/sessiond.toml; as
     /// root /etc/sessiond/sessiond.toml; if it is there

@@ -31,6 +31,10 @@ pub(super) use self::{watcher::DemoWatcher, worker::DemoWorker};
 /// is whole. Your own daemon and sessions have no part in it, nothing is sent over a network, and nothing is left behind.
 /// Exits with 70 where a check fails.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond demo
+  sessiond demo --kills 20 --seconds 40
+  sessiond demo --json")]
 pub(crate) struct Demo {
     /// How often the holder is killed
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
