@@ -1,6 +1,6 @@
 //! `sessiond demo`: the promises are kept, and it leaves nothing behind.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::net::UnixStream, path::Path};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -67,8 +67,12 @@ async fn the_processes_of_a_demo_end_with_it() {
     let elsewhere = Daemon::builder().prepare();
     let mut running = Running::start(&mut demo(&elsewhere, &[]));
     let granted: Value = serde_json::from_str(&running.line_with("granted").await).expect("an object");
+    let temporary = fs::read_dir(elsewhere.home().join("temporary")).expect("there").next();
+    let socket = temporary.expect("made").expect("readable").path().join("sessiond.sock");
+    assert!(UnixStream::connect(&socket).is_ok(), "its daemon serves");
     running.signal(Signal::KILL);
     // All of them have its standard error.
     running.end().await;
     eventually(|| (!runs(&granted["pid"])).then_some(())).await;
+    eventually(|| UnixStream::connect(&socket).err()).await;
 }
