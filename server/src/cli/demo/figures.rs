@@ -25,8 +25,8 @@ impl Figures {
     /// Each figure's name, value and remark.
     pub(super) fn rows(&self) -> Vec<(&'static str, String, String)> {
         let per_second = |count: i64| {
-            let seconds = i64::try_from(self.took.as_secs()).unwrap_or(i64::MAX).max(1);
-            format!("{} a second", grouped(count / seconds))
+            let millis = i64::try_from(self.took.as_millis()).unwrap_or(i64::MAX).max(1);
+            format!("{} a second", grouped(count * 1_000 / millis))
         };
         let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), duration_text);
         let delay = format!("{} of it the hand-over delay", duration_text(HAND_OVER_DELAY));
