@@ -23,11 +23,7 @@ impl Failure {
 
 /// Tells a person what went wrong, in one line, and a program by the exit code.
 pub(super) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
-    let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(is_closed_pipe) {
-        // Whoever read the results has had enough.
+    if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
     let next_step = error.chain().find_map(|cause| match cause.downcast_ref() {
@@ -37,6 +33,13 @@ pub(super) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let next_step = next_step.map(|next_step| format!("; {next_step}")).unwrap_or_default();
     output.error(&format!("{error:#}{next_step}").replace('\n', " "));
     error.chain().find_map(exit_of).unwrap_or(Exit::Software).into()
+}
+
+/// Whether it is only that whoever read the results has had enough.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// What to do about a refusal that does not say so itself.

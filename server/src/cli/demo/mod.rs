@@ -16,6 +16,7 @@ use std::{
 
 use self::{figures::Figures, sandbox::Sandbox, screen::Screen, trial::Trial};
 use super::{
+    failure::is_closed_pipe,
     interrupt::{Interrupts, exit_code},
     output::Output,
 };
@@ -55,7 +56,7 @@ impl Demo {
                 ended = self.show(&mut sandbox, output) => ended,
                 signal = interrupts.next() => Ok(exit_code(signal)),
             };
-            if ended.is_err() {
+            if ended.as_ref().is_err_and(|error| !is_closed_pipe(error)) {
                 output.note(&sandbox.last_of_log());
             }
             sandbox.clear().await?;

@@ -76,7 +76,9 @@ impl Sandbox {
         let path = file.path().to_owned();
         file.close().await?;
         let mut command = self.command([OsStr::new("import"), path.as_os_str()]);
-        let output = timeout(PATIENCE, command.stderr(Stdio::piped()).output()).await??;
+        let output = timeout(PATIENCE, command.stderr(Stdio::piped()).output())
+            .await
+            .context("the import does not end")??;
         if !output.status.success() {
             bail!("the import has failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }

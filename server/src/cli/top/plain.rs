@@ -18,9 +18,14 @@ use super::{
     palette::Palette,
     table::Table,
 };
-use crate::cli::{
-    Context, info,
-    render::{exact_time, holder_object, user_object},
+use crate::{
+    cli::{
+        Context,
+        failure::Failure,
+        info,
+        render::{exact_time, holder_object, user_object},
+    },
+    exit::Exit,
 };
 
 /// How long rates are taken over.
@@ -41,7 +46,14 @@ pub(super) async fn print(context: &Context, prefix: &str, order: &Order) -> any
         }
         Ok::<_, anyhow::Error>(())
     })
-    .await??;
+    .await
+    .map_err(|_| {
+        let seconds = TOLD_WITHIN.as_secs();
+        Failure::new(
+            Exit::TempFailure,
+            format!("the daemon has not told everything in {seconds} s; try it again"),
+        )
+    })??;
     let begun = Instant::now();
     let now = || Now { elapsed: begun.elapsed(), wall: SystemTime::now() };
     let end = tokio::time::Instant::now() + LOOK_FOR;

@@ -107,22 +107,7 @@ impl Table<'_> {
             since(row.changed),
             row.watchers.to_string(),
         ];
-        let mut styles = [Style::new(); COLUMNS];
-        styles[BARS] = self.palette.bars();
-        for at in 0..COLUMNS {
-            if texts[at] == NOTHING || texts[at] == "0" {
-                styles[at] = self.palette.dim();
-            }
-        }
-        if holder.is_some() {
-            styles[3] = self.palette.good();
-        }
-        if row.waiting > 0 {
-            styles[6] = self.palette.waits();
-        }
-        if row.damaged {
-            styles[0] = self.palette.bad();
-        }
+        let styles = self.styles(row, &texts);
         let is_selected = self.selected == Some(name);
         let mark = if is_selected {
             '>'
@@ -132,6 +117,26 @@ impl Table<'_> {
             ' '
         };
         Cells { texts, styles, mark, is_selected }
+    }
+
+    fn styles(&self, row: &Row, texts: &[String; COLUMNS]) -> [Style; COLUMNS] {
+        let mut styles = [Style::new(); COLUMNS];
+        styles[BARS] = self.palette.bars();
+        for at in 0..COLUMNS {
+            if texts[at] == NOTHING || texts[at] == "0" {
+                styles[at] = self.palette.dim();
+            }
+        }
+        if row.holder.is_some() {
+            styles[3] = self.palette.good();
+        }
+        if row.waiting > 0 {
+            styles[6] = self.palette.waits();
+        }
+        if row.damaged {
+            styles[0] = self.palette.bad();
+        }
+        styles
     }
 
     fn user(&self, row: &Row) -> String {
