@@ -49,6 +49,8 @@ pub(crate) struct Mirrors {
     store_ids: Vec<String>,
     /// Most files open at a time.
     budget: usize,
+    /// Every open file has a clone: that is how they are counted.
+    open: Arc<()>,
     slots: Mutex<HashMap<SessionName, Arc<Mutex<Slot>>>>,
     /// Who needs a file locked. Not in the slot: a slot's lock is held while the committer is asked for the session, and
     /// the committer tells of holds.
@@ -66,9 +68,16 @@ pub(crate) struct Mirrors {
 /// The file of one session.
 #[derive(Debug, Default)]
 struct Slot {
-    file: Option<MirrorFile>,
+    file: Option<OpenFile>,
     /// Revision in the file.
     revision: Revision,
+}
+
+/// A file that is open, and counted as such.
+#[derive(Debug)]
+struct OpenFile {
+    file: MirrorFile,
+    _counted: Arc<()>,
 }
 
 impl Mirrors {
@@ -77,6 +86,7 @@ impl Mirrors {
             files: SessionFiles::of(directory),
             store_ids,
             budget,
+            open: Arc::default(),
             slots: Mutex::default(),
             uses: Uses::default(),
             due: Due::default(),
@@ -124,7 +134,7 @@ impl Mirrors {
         let slot = lock(&self.slots).get(name).cloned()?;
         let claim = Claim::new(self, name);
         // One that is being written is not waited for here: this does not block.
-        let ours = try_lock(&slot)?.file.as_ref().is_some_and(MirrorFile::path_is_ours);
+        let ours = try_lock(&slot)?.is_in_place();
         ours.then_some(claim)
     }
 
@@ -146,7 +156,7 @@ impl Mirrors {
         known: Revision,
         slot: &mut Slot,
     ) -> Result<Option<Session>, Error> {
-        if slot.file.as_ref().is_some_and(MirrorFile::path_is_ours) {
+        if slot.is_in_place() {
             return Ok(None);
         }
         if self.open_files() >= self.budget {
@@ -167,8 +177,7 @@ impl Mirrors {
                 Err(Error::ForeignFile(newer(revision, known)))
             }
             Found::Ours(file, revision) => {
-                slot.file = Some(file);
-                slot.revision = revision;
+                self.keep_open(slot, file, revision);
                 if revision != known {
                     self.due.now(name);
                 }
@@ -191,8 +200,7 @@ impl Mirrors {
             Some((session, revision)) if session == *found => {
                 let owner = Owner { store_ids: &self.store_ids, name };
                 let adopted = MirrorFile::adopt(&self.files.path(name), &owner, &session, revision);
-                slot.file = Some(adopted.map_err(|error| self.refusal(name, &error))?);
-                slot.revision = revision;
+                self.keep_open(slot, adopted.map_err(|error| self.refusal(name, &error))?, revision);
                 Ok(())
             }
             _ => Err(Error::ForeignFile("was put there by another program".into())),
@@ -279,7 +287,7 @@ impl Mirrors {
     /// Has nothing at a session's path but what is ours. Whatever else was there is kept under another name, which is
     /// told; what a program is using is left to it.
     fn clear_the_place(&self, name: &SessionName, slot: &mut Slot) -> Result<Option<String>, Error> {
-        if slot.file.as_ref().is_some_and(MirrorFile::path_is_ours) {
+        if slot.is_in_place() {
             return Ok(None);
         }
         slot.file = None;
@@ -313,8 +321,12 @@ impl Mirrors {
     }
 
     fn open_files(&self) -> usize {
-        // Slots are few and mostly open; the exact number does not matter.
-        lock(&self.slots).len()
+        Arc::strong_count(&self.open) - 1
+    }
+
+    fn keep_open(&self, slot: &mut Slot, file: MirrorFile, revision: Revision) {
+        slot.file = Some(OpenFile { file, _counted: Arc::clone(&self.open) });
+        slot.revision = revision;
     }
 
     /// Whether a file of ours, as of a revision, comes before what the store has: before the session's revision, or before
@@ -325,6 +337,13 @@ impl Mirrors {
 
     fn slot(&self, name: &SessionName) -> Arc<Mutex<Slot>> {
         Arc::clone(lock(&self.slots).entry(name.clone()).or_default())
+    }
+}
+
+impl Slot {
+    /// Whether the file is open, and its path still leads to it.
+    fn is_in_place(&self) -> bool {
+        self.file.as_ref().is_some_and(|open| open.file.path_is_ours())
     }
 }
 
@@ -341,3 +360,6 @@ fn newer(revision: Revision, known: Revision) -> String {
         known => format!("is newer (revision {revision}) than the store ({known})"),
     }
 }
+
+#[cfg(test)]
+mod tests;

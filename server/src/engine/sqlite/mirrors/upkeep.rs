@@ -46,8 +46,8 @@ impl Mirrors {
 
     fn bring_up_to_date(&self, name: &SessionName) {
         let Some((source, note)) = self.source.get() else { return };
-        let slot = self.slot(name);
-        let mut slot = lock(&slot);
+        let place = self.slot(name);
+        let mut slot = lock(&place);
         // Before the session is looked at: another deletion may come while its file is written.
         let removal = lock(&self.removals).get(name).copied();
         let whole = match source(name) {
@@ -80,11 +80,9 @@ impl Mirrors {
             }
         }
         self.close_if_unused(name, &mut slot);
-        let closed = slot.file.is_none();
         drop(slot);
-        if closed {
-            self.forget(name);
-        }
+        drop(place);
+        self.forget_if_closed(name);
     }
 
     /// Makes the file as the session is: written, or removed.
@@ -103,10 +101,7 @@ impl Mirrors {
                 (Found::Ours(_, found), _) if !self.is_known(name, found, known) => {
                     return Err(MirrorError::NotOurs(newer(found, known)));
                 }
-                (Found::Ours(file, revision), _) => {
-                    slot.file = Some(file);
-                    slot.revision = revision;
-                }
+                (Found::Ours(file, revision), _) => self.keep_open(slot, file, revision),
                 // Taken in, just before a crash: the next hold makes it ours.
                 (Found::Unclaimed(found), Some((session, _))) if found == *session => return Ok(()),
                 (_, None) => return Ok(()),
@@ -115,18 +110,17 @@ impl Mirrors {
         }
         match (whole, slot.file.take()) {
             (Some((session, revision)), None) => {
-                slot.file = Some(MirrorFile::create(&path, &owner, session, *revision)?);
-                slot.revision = *revision;
+                self.keep_open(slot, MirrorFile::create(&path, &owner, session, *revision)?, *revision);
             }
-            (Some((session, revision)), Some(mut file)) => {
+            (Some((session, revision)), Some(mut open)) => {
                 if slot.revision != *revision {
-                    file.write(&owner, session, *revision)?;
+                    open.file.write(&owner, session, *revision)?;
                 }
                 slot.revision = *revision;
-                slot.file = Some(file);
+                slot.file = Some(open);
             }
-            (None, Some(file)) => {
-                file.remove()?;
+            (None, Some(open)) => {
+                open.file.remove()?;
                 info!(session = %name, "session file removed");
             }
             (None, None) => {}
@@ -157,15 +151,15 @@ impl Mirrors {
 
     pub(super) fn close_if_unused(&self, name: &SessionName, slot: &mut Slot) {
         if !self.uses.any(name)
-            && let Some(file) = slot.file.take()
+            && let Some(open) = slot.file.take()
         {
-            file.close();
+            open.file.close();
         }
     }
 
-    fn forget(&self, name: &SessionName) {
+    fn forget_if_closed(&self, name: &SessionName) {
         let mut slots = lock(&self.slots);
-        // Whoever else has the slot is about to use it.
+        // Whoever else has the slot is about to use it, and comes here in the end.
         if slots.get(name).is_some_and(|slot| Arc::strong_count(slot) == 1 && lock(slot).file.is_none()) {
             slots.remove(name);
         }
