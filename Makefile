@@ -32,6 +32,14 @@ man: ## Write the man pages: target/man
 test: lint venvs ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace
 
+.PHONY: bench
+bench: build ## Measure everything, on a machine that does nothing else: docs/bench/
+	cargo run --locked --release --package sessiond-bench -- --out docs/bench
+
+.PHONY: bench-quick
+bench-quick: build ## Measure the most of it in less than two minutes
+	cargo run --locked --release --package sessiond-bench -- --quick
+
 .PHONY: lint
 lint: schema ## Check format, lints, documentation and the schema
 	cargo fmt --all --check

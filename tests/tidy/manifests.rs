@@ -10,11 +10,13 @@ use crate::{
 };
 
 /// Our packages, the folder of each, and which of ours it may import.
-const PACKAGES: [(&str, &str, &[&str]); 4] = [
+const PACKAGES: [(&str, &str, &[&str]); 5] = [
     ("sessiond-proto", "", &[]),
     ("sessiond-session", "session", &["sessiond-proto"]),
     ("sessiond-client", "client/rust", &["sessiond-proto", "sessiond-session"]),
     ("sessiond", "server", &["sessiond-proto", "sessiond-session", "sessiond-client"]),
+    // It measures the daemon as a program, and does not know its code.
+    ("sessiond-bench", "benches", &["sessiond-proto", "sessiond-session", "sessiond-client"]),
 ];
 
 /// Dependencies that only generated code mentions.

@@ -1,0 +1,180 @@
+//! The bars that sessiond is to reach, and where it stands.
+
+use serde::Serialize;
+
+use crate::figure::{Figure, Latency};
+
+/// One bar. What was not measured in this run is not judged.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Bar {
+    pub(crate) what: &'static str,
+    pub(crate) bar: &'static str,
+    pub(crate) measured: String,
+    /// What was measured beside it in the same run.
+    pub(crate) floor: String,
+    pub(crate) met: bool,
+}
+
+/// What was measured, by name.
+#[derive(Debug, Clone, Copy)]
+struct Measured<'a>(&'a [Figure]);
+
+/// All bars that these figures can be held against.
+pub(crate) fn bars(figures: &[Figure], sessions: usize) -> Vec<Bar> {
+    let measured = Measured(figures);
+    [lone(measured), crowd(measured), stream(measured), few_watchers(measured), many_watchers(measured)]
+        .into_iter()
+        .chain([kill(measured, "kill.idle", "kill -9 of a holder to the next grant")])
+        .chain([kill(measured, "kill.loaded", "the same under load")])
+        .chain([crash(measured)])
+        .chain(many(measured, sessions))
+        .flatten()
+        .collect()
+}
+
+fn lone(measured: Measured<'_>) -> Option<Bar> {
+    let ratio = measured.amount("advance.lone.ratio")?;
+    let p50 = |name| measured.latency(name).map(|latency| latency.p50);
+    let (ping, commit) = (p50("ping.paced")?, p50("disk.paced")?);
+    Some(Bar {
+        what: "durable Advance, 1 client: p50",
+        bar: "at most 1.25 x (paced call + paced commit)",
+        measured: format!("{:.0} us", p50("advance.lone")?),
+        floor: format!("{ping:.0} + {commit:.0} us: {ratio:.2} x"),
+        met: ratio <= 1.25,
+    })
+}
+
+fn crowd(measured: Measured<'_>) -> Option<Bar> {
+    let ratio = measured.amount("advance.crowd.ratio")?;
+    let (rate, ping) = (measured.rate("advance.crowd")?, measured.rate("ping.64x8")?);
+    Some(Bar {
+        what: "durable Advance, 64 clients on 8 connections",
+        bar: "at least 30,000/s and half the rate of empty calls",
+        measured: format!("{rate:.0}/s"),
+        floor: format!("{ping:.0}/s: {ratio:.2} x"),
+        met: rate >= 30_000.0 && ratio >= 0.5,
+    })
+}
+
+fn stream(measured: Measured<'_>) -> Option<Bar> {
+    let (rate, empty) = (measured.rate("stream.advance.1")?, measured.rate("stream.empty.1")?);
+    Some(Bar {
+        what: "AdvanceStream, 1 connection",
+        bar: "at least 1,000,000 durable changes/s",
+        measured: format!("{rate:.0}/s"),
+        floor: format!("{empty:.0}/s: {:.2} x", rate / empty),
+        met: rate >= 1_000_000.0,
+    })
+}
+
+fn few_watchers(measured: Measured<'_>) -> Option<Bar> {
+    let (seen, durable) = (measured.latency("watch.100.seen")?, measured.latency("watch.100.durable")?);
+    Some(Bar {
+        what: "commit to 100 watchers at 10,000 changes/s",
+        bar: "p99 at most 5 ms",
+        measured: millis(&seen),
+        floor: format!("acknowledged after {}", millis(&durable)),
+        met: seen.p99 <= 5_000.0,
+    })
+}
+
+fn many_watchers(measured: Measured<'_>) -> Option<Bar> {
+    let (last, durable) = (measured.latency("watch.1000.last")?, measured.latency("watch.1000.durable")?);
+    Some(Bar {
+        what: "the last of 1,000 watchers at 500 changes/s",
+        bar: "p99 at most 15 ms",
+        measured: millis(&last),
+        floor: format!("acknowledged after {}", millis(&durable)),
+        met: last.p99 <= 15_000.0,
+    })
+}
+
+fn kill(measured: Measured<'_>, name: &str, what: &'static str) -> Option<Bar> {
+    let latency = measured.latency(name)?;
+    Some(Bar {
+        what,
+        bar: "p99 at most 10 ms",
+        measured: millis(&latency),
+        floor: String::new(),
+        met: latency.p99 <= 10_000.0,
+    })
+}
+
+fn crash(measured: Measured<'_>) -> Option<Bar> {
+    let latency = measured.latency("crash.ready")?;
+    Some(Bar {
+        what: "start to ready after kill -9 under load",
+        bar: "at most 1 s, nothing acknowledged lost",
+        measured: format!("at most {:.0} ms, nothing lost", latency.max / 1_000.0),
+        floor: String::new(),
+        met: latency.max <= 1_000_000.0,
+    })
+}
+
+fn many(measured: Measured<'_>, sessions: usize) -> Vec<Option<Bar>> {
+    // With fewer it would say nothing.
+    if sessions < 100_000 {
+        return Vec::new();
+    }
+    let bar = |what, bar, name, floor, unit, most| {
+        let value = measured.amount(name)?;
+        let floor =
+            measured.amount(floor).map(|floor| format!("{floor:.1} {unit} with 100")).unwrap_or_default();
+        Some(Bar { what, bar, measured: format!("{value:.2} {unit}"), floor, met: value <= most })
+    };
+    vec![
+        bar("100,000 sessions: ready", "in 1 s", "many.ready.many", "many.ready.few", "ms", 1_000.0),
+        bar("100,000 sessions: memory", "at most 100 MB", "many.memory.many", "many.memory.few", "MB", 100.0),
+        bar(
+            "100,000 sessions: p50 of Advance",
+            "at most 1.2 x that of 100",
+            "many.advance.ratio",
+            "",
+            "x",
+            1.2,
+        ),
+    ]
+}
+
+fn millis(latency: &Latency) -> String {
+    format!("p99 {:.2} ms", latency.p99 / 1_000.0)
+}
+
+impl Measured<'_> {
+    fn figure(&self, name: &str) -> Option<&Figure> {
+        self.0.iter().find(|figure| figure.name == name)
+    }
+
+    fn rate(&self, name: &str) -> Option<f64> {
+        self.figure(name)?.rate
+    }
+
+    fn latency(&self, name: &str) -> Option<Latency> {
+        self.figure(name)?.latency
+    }
+
+    fn amount(&self, name: &str) -> Option<f64> {
+        self.figure(name)?.amount.map(|amount| amount.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bars;
+    use crate::figure::Figure;
+
+    #[test]
+    fn what_was_not_measured_is_not_judged() {
+        assert_eq!(bars(&[], 100_000), []);
+    }
+
+    #[test]
+    fn a_bar_is_met_or_not() {
+        let figures = |rate| {
+            [Figure::new("stream.advance.1", "").rate(rate), Figure::new("stream.empty.1", "").rate(2e6)]
+        };
+        assert!(bars(&figures(1_000_000.0), 0)[0].met);
+        assert!(!bars(&figures(999_999.0), 0)[0].met);
+    }
+}

@@ -1,0 +1,89 @@
+//! A server that takes streams of changes, and does nothing with them: what a stream costs in gRPC alone.
+
+use std::{path::Path, pin::Pin};
+
+use futures_util::{Stream, StreamExt as _};
+use sessiond_proto::v1::{
+    self,
+    session_service_server::{SessionService, SessionServiceServer},
+};
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+use super::telling::Telling;
+
+/// Most messages that one acknowledgement is for: as many as the daemon takes into one transaction.
+const CHUNK: usize = 1_024;
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+pub(super) async fn run(telling: Telling, socket: &Path) -> anyhow::Result<()> {
+    let listener = UnixListener::bind(socket)?;
+    telling.say(&())?;
+    let ending = telling.ending();
+    let server = Server::builder().add_service(SessionServiceServer::new(Echo));
+    tokio::select! {
+        served = server.serve_with_incoming(UnixListenerStream::new(listener)) => Ok(served?),
+        ended = ending => ended?,
+    }
+}
+
+#[derive(Debug)]
+struct Echo;
+
+/// What nobody asks this server for.
+fn no() -> Status {
+    Status::unimplemented("only streams of changes")
+}
+
+#[tonic::async_trait]
+impl SessionService for Echo {
+    type HoldStream = Answers<v1::HoldResponse>;
+    type AdvanceStreamStream = Answers<v1::AdvanceStreamResponse>;
+    type WatchStream = Answers<v1::WatchResponse>;
+
+    async fn advance_stream(
+        &self,
+        request: Request<Streaming<v1::AdvanceStreamRequest>>,
+    ) -> Result<Response<Self::AdvanceStreamStream>, Status> {
+        let answers = request.into_inner().ready_chunks(CHUNK).map(|chunk| {
+            let messages: Vec<_> = chunk.into_iter().collect::<Result<_, _>>()?;
+            let sequence = messages.last().map(|message| message.sequence).unwrap_or_default();
+            Ok(v1::AdvanceStreamResponse { sequence, revision: sequence })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn hold(&self, _: Request<v1::HoldRequest>) -> Result<Response<Self::HoldStream>, Status> {
+        Err(no())
+    }
+
+    async fn release(&self, _: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        Err(no())
+    }
+
+    async fn load(&self, _: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {
+        Err(no())
+    }
+
+    async fn save(&self, _: Request<v1::SaveRequest>) -> Result<Response<v1::SaveResponse>, Status> {
+        Err(no())
+    }
+
+    async fn advance(&self, _: Request<v1::AdvanceRequest>) -> Result<Response<v1::AdvanceResponse>, Status> {
+        Err(no())
+    }
+
+    async fn delete(&self, _: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
+        Err(no())
+    }
+
+    async fn list(&self, _: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
+        Err(no())
+    }
+
+    async fn watch(&self, _: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(no())
+    }
+}

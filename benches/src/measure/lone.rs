@@ -1,0 +1,57 @@
+//! One client that advances one session, against the two things that it cannot do without: a call, and a commit.
+
+use std::time::Duration;
+
+use super::{Holder, crowd, disk, paced};
+use crate::{
+    bench::Bench,
+    figure::{Figure, median},
+    load::{Target, Work},
+};
+
+/// Idleness before each call and before each commit. While a lone client's change is committed its connection idles, and
+/// while the answer travels the disk does; what follows finds colder caches than in a hot loop.
+const BEFORE_CALL: Duration = Duration::from_micros(130);
+const BEFORE_COMMIT: Duration = Duration::from_micros(100);
+
+/// Rounds of floors and changes in turns. A machine that others use is not the same from one second to the next; in turns
+/// they see the same machine.
+const ROUNDS: usize = 3;
+
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    let daemon = bench.daemon().await?;
+    let holder = Holder::of(&daemon, vec!["alice".into()], 1).await?;
+    let ping = || Target::Ping { socket: daemon.socket() };
+    let (mut pings, mut paced_pings, mut commits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut changes, mut by_client) = (Vec::new(), Vec::new());
+    for _ in 0..bench.scale.runs * ROUNDS {
+        pings.push(bench.sample(&crowd(bench, ping(), 1, 1)).await?);
+        paced_pings.push(bench.sample(&paced(bench, ping(), BEFORE_CALL)).await?);
+        commits.push(disk::sample(bench, Work::Commit { rows: 1 }, Some(BEFORE_COMMIT)).await?);
+        let advance = holder.advance(&daemon);
+        changes.push(bench.sample(&crowd(bench, Target::Advance(advance.clone()), 1, 1)).await?);
+        by_client.push(bench.sample(&crowd(bench, Target::RustClient(advance), 1, 1)).await?);
+    }
+    let p50 = |sample: &crate::figure::Sample| sample.latencies.summary().map(|latency| latency.p50);
+    let ratios = (0..changes.len()).filter_map(|round| {
+        Some(p50(&changes[round])? / (p50(&paced_pings[round])? + p50(&commits[round])?))
+    });
+    let ratio = median(ratios.collect());
+
+    bench.take(Figure::new("ping.1x1", "empty call, 1 client").median(&pings));
+    bench.take(
+        Figure::new("ping.paced", "empty call, 1 client, 130 us idle before each").median(&paced_pings),
+    );
+    bench.take(
+        Figure::new("disk.paced", "SQLite commit of one row, 100 us idle before each").median(&commits),
+    );
+    bench.take(Figure::new("advance.lone", "Advance, 1 client").median(&changes));
+    bench.take(
+        Figure::new("advance.lone.client", "Advance, 1 client, through the Rust client").median(&by_client),
+    );
+    if let Some(ratio) = ratio {
+        let what = "Advance, 1 client: p50 to that of both paced floors, median of the rounds";
+        bench.take(Figure::new("advance.lone.ratio", what).amount(ratio, "x"));
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! What comes of a run: a table on the terminal, and files.
+
+mod results;
+mod table;
+
+pub(crate) use self::{
+    results::Results,
+    table::{line, list},
+};

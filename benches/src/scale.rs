@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+/// How much is measured. A figure of a closed loop is the median of its runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) name: &'static str,
+    /// Runs of a closed loop.
+    pub(crate) runs: usize,
+    /// How long each run counts.
+    pub(crate) span: Duration,
+    /// How long it goes before it counts: connections are made, and caches and the write-ahead log are warm.
+    pub(crate) warm_up: Duration,
+    /// How long an open loop goes: long enough for a figure of one in a thousand.
+    pub(crate) open_span: Duration,
+    /// Numbers of clients in a sweep.
+    pub(crate) clients: &'static [usize],
+    /// Changes of one AdvanceStream run.
+    pub(crate) stream_changes: u32,
+    /// Holders that are killed.
+    pub(crate) kills: usize,
+    /// Times that the daemon is killed under load.
+    pub(crate) crashes: usize,
+    /// Sessions that are known, where there are many, and how many of them are held at once.
+    pub(crate) sessions: usize,
+    pub(crate) held: usize,
+}
+
+impl Scale {
+    /// What docs/performance.md is made of.
+    pub(crate) fn full() -> Self {
+        Self {
+            name: "full",
+            runs: 3,
+            span: Duration::from_secs(2),
+            warm_up: Duration::from_millis(300),
+            open_span: Duration::from_secs(10),
+            clients: &[1, 8, 64, 256],
+            stream_changes: 2_000_000,
+            kills: 50,
+            crashes: 5,
+            sessions: 100_000,
+            held: 10_000,
+        }
+    }
+
+    /// To see what a change did.
+    pub(crate) fn quick() -> Self {
+        Self {
+            name: "quick",
+            runs: 1,
+            span: Duration::from_secs(1),
+            warm_up: Duration::from_millis(200),
+            open_span: Duration::from_secs(3),
+            clients: &[1, 64],
+            stream_changes: 600_000,
+            kills: 20,
+            crashes: 2,
+            sessions: 10_000,
+            held: 1_000,
+        }
+    }
+
+    /// To see that it runs.
+    pub(crate) fn smoke() -> Self {
+        Self {
+            name: "smoke",
+            runs: 1,
+            span: Duration::from_millis(50),
+            warm_up: Duration::from_millis(10),
+            open_span: Duration::from_millis(100),
+            clients: &[1, 8],
+            stream_changes: 2_000,
+            kills: 2,
+            crashes: 1,
+            sessions: 50,
+            held: 20,
+        }
+    }
+}
