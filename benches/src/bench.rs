@@ -74,6 +74,15 @@ impl Bench {
         Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(&self.folder)?)
     }
 
+    /// Runs a generator as often as the scale says, one after the other.
+    pub(crate) async fn runs(&self, job: &Job) -> anyhow::Result<Vec<Sample>> {
+        let mut runs = Vec::new();
+        for _ in 0..self.scale.runs {
+            runs.push(self.sample(job).await?);
+        }
+        Ok(runs)
+    }
+
     /// Runs one generator to its end.
     pub(crate) async fn sample(&self, job: &Job) -> anyhow::Result<Sample> {
         let mut worker = Worker::start(job).await?;
@@ -83,12 +92,8 @@ impl Bench {
         Ok(sample)
     }
 
-    /// Runs several generators at the same time, to their ends.
-    pub(crate) async fn sample_together(&self, jobs: &[Job]) -> anyhow::Result<Sample> {
-        let mut workers = Vec::new();
-        for job in jobs {
-            workers.push(Worker::start(job).await?);
-        }
+    /// Runs generators that are ready at the same time, to their ends.
+    pub(crate) async fn together(&self, mut workers: Vec<Worker>) -> anyhow::Result<Sample> {
         for worker in &mut workers {
             worker.go().await?;
         }

@@ -24,9 +24,14 @@ pub(crate) const MEASUREMENTS: &[Measurement] = measurements! {
     "crowd": measure::crowd::run, "64 clients' Advance on 8 connections, and in turns with it calls that do nothing";
     "sweep": measure::sweep::run, "Advance against clients, connections and sessions";
     "stream": measure::stream::run, "AdvanceStream, and a stream that nothing is done with";
+    "session": measure::session::run, "whole sessions: saved, loaded, and loaded first after a start";
     "watch": measure::watch::run, "from a change to those who watch";
     "kill": measure::kill::run, "from kill -9 of a holder to the grant of the next";
     "crash": measure::crash::run, "from a start after kill -9 under load to ready, and whether anything is lost";
+    "stalls": measure::stalls::run, "Advance on a schedule, while files are written and the log is trimmed";
+    "growth": measure::growth::run, "Advance against channels in the session, and against watchers of others";
+    "shared": measure::shared::run, "8 processes that write one session, and 8 that write Telethon's own file";
+    "peers": measure::peers::run, "etcd and Redis, in turns with the daemon";
     "many": measure::many::run, "100 sessions against 100,000, and 10,000 that are held";
 };
 

@@ -15,6 +15,7 @@ mod load;
 mod machine;
 mod measure;
 mod memory;
+mod peers;
 mod process;
 mod report;
 mod sample;

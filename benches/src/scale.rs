@@ -23,6 +23,8 @@ pub(crate) struct Scale {
     /// Sessions that are known, where there are many, and how many of them are held at once.
     pub(crate) sessions: usize,
     pub(crate) held: usize,
+    /// Whether the log is filled up to where it is trimmed, which takes a while.
+    pub(crate) fill_the_log: bool,
 }
 
 impl Scale {
@@ -40,6 +42,7 @@ impl Scale {
             crashes: 5,
             sessions: 100_000,
             held: 10_000,
+            fill_the_log: true,
         }
     }
 
@@ -57,6 +60,7 @@ impl Scale {
             crashes: 2,
             sessions: 10_000,
             held: 1_000,
+            fill_the_log: true,
         }
     }
 
@@ -74,6 +78,7 @@ impl Scale {
             crashes: 1,
             sessions: 50,
             held: 20,
+            fill_the_log: false,
         }
     }
 }

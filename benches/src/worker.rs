@@ -37,13 +37,19 @@ impl Worker {
     pub(crate) async fn begin(job: &Job) -> anyhow::Result<Self> {
         // Also when the file has been built anew in the meantime.
         let mut command = Command::new("/proc/self/exe");
-        command.arg("load").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("load");
+        let mut worker = Self::program(command)?;
+        worker.tell(job).await?;
+        Ok(worker)
+    }
+
+    /// Another program that speaks as a generator does, from being ready on.
+    pub(crate) fn program(mut command: Command) -> anyhow::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start("the load generator", command)?;
         let stdin = process.child().stdin.take().context("it was piped")?;
         let stdout = process.child().stdout.take().context("it was piped")?;
-        let mut worker = Self { process, stdin, stdout: BufReader::new(stdout).lines() };
-        worker.tell(job).await?;
-        Ok(worker)
+        Ok(Self { process, stdin, stdout: BufReader::new(stdout).lines() })
     }
 
     pub(crate) async fn go(&mut self) -> anyhow::Result<()> {

@@ -92,7 +92,7 @@ impl Call for AdvanceCalls {
 pub(super) struct SaveCalls {
     client: SessionServiceClient<Channel>,
     request: v1::SaveRequest,
-    counter: i32,
+    counter: Arc<AtomicI32>,
 }
 
 impl SaveCalls {
@@ -102,6 +102,7 @@ impl SaveCalls {
         clients: usize,
     ) -> anyhow::Result<Vec<Self>> {
         let channel = connection(&advance.socket).await?;
+        let counter = Arc::new(AtomicI32::new(first_counter()));
         let client = |at: usize| {
             let held = &advance.held[at % advance.held.len()];
             let request = v1::SaveRequest {
@@ -112,7 +113,7 @@ impl SaveCalls {
                 ..Default::default()
             };
             let client = SessionServiceClient::new(channel.clone());
-            Ok(Self { client, request, counter: first_counter() })
+            Ok(Self { client, request, counter: Arc::clone(&counter) })
         };
         (0..clients).map(client).collect()
     }
@@ -120,14 +121,15 @@ impl SaveCalls {
 
 impl Call for SaveCalls {
     async fn call(&mut self) -> anyhow::Result<()> {
-        self.counter += 1;
-        let state = self.request.session.as_mut().and_then(|session| session.state.as_mut());
+        let counter = self.counter.fetch_add(1, Relaxed);
+        let mut request = self.request.clone();
+        let state = request.session.as_mut().and_then(|session| session.state.as_mut());
         let channels = state.map(|state| &mut state.channels[..]).unwrap_or_default();
-        let at = usize::try_from(self.counter)? % channels.len().max(1);
+        let at = usize::try_from(counter)? % channels.len().max(1);
         if let Some(channel) = channels.get_mut(at) {
-            channel.pts = self.counter;
+            channel.pts = counter;
         }
-        self.client.save(self.request.clone()).await?;
+        self.client.save(request).await?;
         Ok(())
     }
 }

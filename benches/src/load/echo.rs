@@ -1,17 +1,20 @@
-//! A server that takes streams of changes, and does nothing with them: what a stream costs in gRPC alone.
+//! A server that takes streams of changes and does nothing with them, and that has changes for whoever watches: what streams
+//! cost in gRPC alone.
 
-use std::{path::Path, pin::Pin};
+use std::{path::Path, pin::Pin, time::SystemTime};
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use sessiond_proto::v1::{
     self,
     session_service_server::{SessionService, SessionServiceServer},
+    watch_response::Event,
 };
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use super::telling::Telling;
+use super::{clock, telling::Telling};
+use crate::sample;
 
 /// Most messages that one acknowledgement is for: as many as the daemon takes into one transaction.
 const CHUNK: usize = 1_024;
@@ -83,7 +86,17 @@ impl SessionService for Echo {
         Err(no())
     }
 
+    /// Changes without an end, as fast as they are read.
     async fn watch(&self, _: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(no())
+        let synced = Event::Synced(v1::Synced { store_id: "none".into() });
+        let synced = v1::WatchResponse { event: Some(synced), ..Default::default() };
+        let events = stream::iter(1_i32..).map(|number| v1::WatchResponse {
+            revision: number.into(),
+            name: "watched".into(),
+            time: Some(SystemTime::now().into()),
+            previous_revision: i64::from(number) - 1,
+            event: Some(Event::Change(sample::change(number, clock::now().cast_signed()))),
+        });
+        Ok(Response::new(Box::pin(stream::iter([synced]).chain(events).map(Ok))))
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Target,
-    advance::AdvanceCalls,
+    advance::{AdvanceCalls, SaveCalls},
     clock,
     pacer::Pacer,
     target::{Call, Ping},
@@ -35,6 +35,11 @@ pub(super) async fn run(telling: Telling, open: Open) -> anyhow::Result<()> {
         Target::Advance(advance) => {
             let clients = connections.max(advance.held.len());
             drive(telling, AdvanceCalls::clients(&advance, clients, connections).await?, rate, span).await
+        }
+        Target::Save { advance, dcs, channels } => {
+            let session = crate::sample::session(1, dcs, channels);
+            let clients = SaveCalls::clients(&advance, &session, advance.held.len()).await?;
+            drive(telling, clients, rate, span).await
         }
         target => anyhow::bail!("{target:?} is not called on a schedule"),
     }

@@ -32,6 +32,8 @@ pub(crate) struct Stream {
     pub(crate) held: Vec<Possession>,
     /// Of each session.
     pub(crate) changes: u32,
+    /// What each change sets beside the two counters: so many channels.
+    pub(crate) channels: i64,
     pub(crate) through: Through,
 }
 
@@ -56,7 +58,7 @@ pub(crate) struct Paced {
 }
 
 pub(super) async fn run(mut telling: Telling, job: Stream) -> anyhow::Result<()> {
-    let Stream { socket, held, changes, through } = job;
+    let Stream { socket, held, changes, channels, through } = job;
     let mut stubs = Vec::new();
     for held in held {
         stubs.push((SessionServiceClient::new(connection(&socket).await?), held));
@@ -66,7 +68,7 @@ pub(super) async fn run(mut telling: Telling, job: Stream) -> anyhow::Result<()>
     let mut tasks = JoinSet::new();
     for (stub, held) in stubs {
         match through {
-            Through::Stub => tasks.spawn(push(stub, held, changes)),
+            Through::Stub => tasks.spawn(push(stub, held, changes, channels)),
             Through::RustClient => tasks.spawn(push_with_the_client(socket.clone(), held, changes)),
         };
     }
@@ -82,14 +84,15 @@ pub(super) async fn run(mut telling: Telling, job: Stream) -> anyhow::Result<()>
 
 type Stub = SessionServiceClient<tonic::transport::Channel>;
 
-async fn push(mut stub: Stub, held: Possession, changes: u32) -> anyhow::Result<()> {
+async fn push(mut stub: Stub, held: Possession, changes: u32, channels: i64) -> anyhow::Result<()> {
     let first = (held.name.clone(), held.token()?);
     let counter = first_counter();
     let requests = (1..=changes).map(move |number| {
         let counter = counter + number.cast_signed();
         let (name, token) = if number == 1 { first.clone() } else { Default::default() };
-        let change = Some(sample::change(counter, counter.into()));
-        v1::AdvanceStreamRequest { name, token, change, sequence: number.into() }
+        let mut change = sample::change(counter, counter.into());
+        change.channels.extend((0..channels).map(|at| sample::channel(at, counter)));
+        v1::AdvanceStreamRequest { name, token, change: Some(change), sequence: number.into() }
     });
     let mut acknowledgements = stub.advance_stream(stream::iter(requests)).await?.into_inner();
     loop {

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context as _;
@@ -33,6 +33,8 @@ pub(crate) struct Watchers {
 /// How late watchers saw changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Watched {
+    /// From the word to begin until every watcher had seen everything.
+    pub(crate) seconds: f64,
     /// After the time that the daemon stamps, before it syncs. Of every change and every watcher.
     pub(crate) after_commit: Latencies,
     /// After the time at which the change was to be sent.
@@ -57,13 +59,14 @@ pub(super) async fn run(mut telling: Telling, job: Watchers) -> anyhow::Result<(
         return telling.end().await;
     }
     telling.ready().await?;
+    let begun = Instant::now();
     let seen = Arc::new(Seen::of(job.changes));
     let mut tasks: JoinSet<_> =
         watches.into_iter().map(|(watch, revision)| follow(watch, revision, Arc::clone(&seen))).collect();
     while let Some(followed) = tasks.join_next().await {
         followed??;
     }
-    telling.say(&seen.summary())?;
+    telling.say(&seen.summary(begun.elapsed()))?;
     telling.end().await
 }
 
@@ -93,11 +96,12 @@ impl Seen {
         note(&mut late.after_commit, after_commit);
     }
 
-    fn summary(&self) -> Watched {
+    fn summary(&self, took: Duration) -> Watched {
         let mut last = histogram();
         self.last.iter().for_each(|latency| note(&mut last, latency.load(Relaxed)));
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         Watched {
+            seconds: took.as_secs_f64(),
             after_commit: late.after_commit.clone().into(),
             after_schedule: late.after_schedule.clone().into(),
             last: last.into(),

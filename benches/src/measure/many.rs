@@ -30,6 +30,9 @@ const FILES_EACH: usize = 4;
 /// holds once as many files as it may open are still to be written; after a start they are no longer counted.
 const AT_A_TIME: usize = 4_000;
 
+/// How many more sessions there are at each point of the plot.
+const PLOTTED_EACH: usize = 20_000;
+
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     limits::open_files(bench.scale.held * FILES_EACH);
     let many = bench.scale.sessions;
@@ -43,8 +46,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             Figure::new(format!("many.ready.{key}"), format!("start to ready with {count} sessions"))
                 .amount(ready, "ms"),
         );
-        let what = format!("memory with {count} sessions");
-        bench.take(Figure::new(format!("many.memory.{key}"), what).amount(daemon.memory()? / 1e6, "MB"));
+        let megabytes = daemon.memory()? / 1e6;
+        let what = format!("memory with {count} sessions, just started");
+        bench.take(Figure::new(format!("many.memory.at.{count}"), what).amount(megabytes, "MB"));
     }
     compare(bench, &small, &large).await?;
     hold(bench, &large).await
@@ -54,11 +58,18 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 async fn filled(bench: &mut Bench, count: usize) -> anyhow::Result<Daemon> {
     let mut daemon = bench.daemon().await?;
     let mut made = Vec::new();
+    let mut known = 0;
     for names in names("session", count).chunks(AT_A_TIME) {
-        if !made.is_empty() {
+        if known > 0 {
             daemon.kill().await?;
             daemon.start_again().await?;
         }
+        if known > 0 && known % PLOTTED_EACH == 0 {
+            let what = format!("memory with {known} sessions, just started");
+            let megabytes = daemon.memory()? / 1e6;
+            bench.take(Figure::new(format!("many.memory.at.{known}"), what).amount(megabytes, "MB"));
+        }
+        known += names.len();
         let fill = Fill { socket: daemon.socket(), names: names.to_vec(), dcs: DCS, channels: CHANNELS };
         made.push(bench.sample(&Job::Fill(fill)).await?);
     }

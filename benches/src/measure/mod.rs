@@ -3,10 +3,15 @@
 pub(crate) mod crash;
 pub(crate) mod crowd;
 pub(crate) mod disk;
+pub(crate) mod growth;
 mod holder;
 pub(crate) mod kill;
 pub(crate) mod lone;
 pub(crate) mod many;
+pub(crate) mod peers;
+pub(crate) mod session;
+pub(crate) mod shared;
+pub(crate) mod stalls;
 pub(crate) mod stream;
 pub(crate) mod sweep;
 pub(crate) mod watch;

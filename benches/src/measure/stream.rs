@@ -40,7 +40,13 @@ async fn echo(bench: &mut Bench) -> anyhow::Result<()> {
             .map(|name| Possession { name, token: String::new() })
             .collect();
         let changes = bench.scale.stream_changes / u32::try_from(streams)?;
-        let job = Job::Stream(Stream { socket: socket.clone(), held, changes, through: Through::Stub });
+        let job = Job::Stream(Stream {
+            socket: socket.clone(),
+            held,
+            changes,
+            channels: 0,
+            through: Through::Stub,
+        });
         let name = format!("stream.empty.{streams}");
         let what = format!("the same messages to a server that does nothing, {}", links(streams));
         measure(bench, name, what, &job).await?;
@@ -49,17 +55,14 @@ async fn echo(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 async fn measure(bench: &mut Bench, name: String, what: String, job: &Job) -> anyhow::Result<()> {
-    let mut runs = Vec::new();
-    for _ in 0..bench.scale.runs {
-        runs.push(bench.sample(job).await?);
-    }
+    let runs = bench.runs(job).await?;
     bench.take(Figure::new(name, what).median(&runs));
     Ok(())
 }
 
 fn stream(bench: &Bench, daemon: &Daemon, held: &[Possession], through: Through) -> Job {
     let changes = bench.scale.stream_changes / u32::try_from(held.len()).unwrap_or(u32::MAX);
-    Job::Stream(Stream { socket: daemon.socket(), held: held.to_vec(), changes, through })
+    Job::Stream(Stream { socket: daemon.socket(), held: held.to_vec(), changes, channels: 0, through })
 }
 
 fn links(streams: usize) -> String {

@@ -1,11 +1,7 @@
 //! Advance against the number of clients, of connections and of sessions.
 
 use super::{CONNECTIONS, Holder, crowd, names};
-use crate::{
-    bench::Bench,
-    figure::{Figure, Sample},
-    load::{Job, Target},
-};
+use crate::{bench::Bench, figure::Figure, load::Target};
 
 /// Sessions where there are many: as many as clients in the middle of the sweep.
 const SESSIONS: usize = 64;
@@ -18,7 +14,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for &clients in bench.scale.clients {
         for connections in ON.into_iter().filter(|connections| *connections <= clients) {
             let job = crowd(bench, Target::Ping { socket: daemon.socket() }, clients, connections);
-            let runs = runs(bench, &job).await?;
+            let runs = bench.runs(&job).await?;
             let name = format!("sweep.ping.{clients}x{connections}");
             let what = format!("empty call, {} on {}", people(clients), links(connections));
             bench.take(Figure::new(name, what).median(&runs));
@@ -29,7 +25,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         for &clients in bench.scale.clients {
             for connections in ON.into_iter().filter(|connections| *connections <= clients) {
                 let job = crowd(bench, Target::Advance(holder.advance(&daemon)), clients, connections);
-                let runs = runs(bench, &job).await?;
+                let runs = bench.runs(&job).await?;
                 let name = format!("sweep.advance.{key}.{clients}x{connections}");
                 let what = format!("Advance, {what}, {} on {}", people(clients), links(connections));
                 bench.take(Figure::new(name, what).median(&runs));
@@ -37,14 +33,6 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn runs(bench: &Bench, job: &Job) -> anyhow::Result<Vec<Sample>> {
-    let mut runs = Vec::new();
-    for _ in 0..bench.scale.runs {
-        runs.push(bench.sample(job).await?);
-    }
-    Ok(runs)
 }
 
 fn people(clients: usize) -> String {

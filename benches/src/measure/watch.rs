@@ -24,10 +24,35 @@ const SCENES: [Scene; 3] = [
 ];
 
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    empty(bench).await?;
     for scene in SCENES {
         measure(bench, &scene).await?;
     }
     Ok(())
+}
+
+/// What the streams and this program's watchers can do at all: with a server that has changes without an end.
+async fn empty(bench: &mut Bench) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let socket = folder.path().join("echo.sock");
+    let server = Worker::start(&Job::Echo { socket: socket.clone() }).await?;
+    for Scene { watchers, .. } in SCENES {
+        let changes = usize::try_from(bench.scale.stream_changes)? / watchers;
+        let connections = CONNECTIONS.min(watchers);
+        let watching =
+            Watchers { socket: socket.clone(), name: "watched".into(), watchers, connections, changes };
+        let mut watching = Worker::start(&Job::Watch(watching)).await?;
+        watching.go().await?;
+        let seen: Watched = watching.hear().await?;
+        watching.end().await?;
+        let what =
+            format!("the same messages from a server that does nothing else, {watchers} watchers in all");
+        bench.take(
+            Figure::new(format!("watch.empty.{watchers}"), what)
+                .rate((changes * watchers) as f64 / seen.seconds),
+        );
+    }
+    server.end().await
 }
 
 async fn measure(bench: &mut Bench, scene: &Scene) -> anyhow::Result<()> {

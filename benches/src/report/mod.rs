@@ -1,5 +1,7 @@
 //! What comes of a run: a table on the terminal, and files.
 
+mod markdown;
+mod plots;
 mod results;
 mod table;
 

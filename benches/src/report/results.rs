@@ -3,7 +3,7 @@ use std::{fs, io, path::Path};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::table;
+use super::{markdown, plots, table};
 use crate::{
     arguments::Arguments,
     bars::{Bar, bars},
@@ -48,7 +48,10 @@ impl Results {
         fs::create_dir_all(folder)?;
         let mut json = serde_json::to_string_pretty(self)?;
         json.push('\n');
-        let file = folder.join("results.json");
-        fs::write(&file, json).with_context(|| format!("{} cannot be written", file.display()))
+        for (name, text) in [("results.json", json), ("table.md", markdown::table(self))] {
+            let file = folder.join(name);
+            fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+        plots::draw(&self.figures, folder)
     }
 }
