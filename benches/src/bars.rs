@@ -173,7 +173,14 @@ fn many(measured: Measured<'_>, sessions: usize) -> Vec<Option<Bar>> {
     };
     vec![
         bar("100,000 sessions: ready", "in 1 s", "many.ready.many", "many.ready.few", "ms", 1_000.0),
-        bar("100,000 sessions: memory", "at most 100 MB", "many.memory.at.100000", "many.memory.at.100", "MB", 100.0),
+        bar(
+            "100,000 sessions: memory",
+            "at most 100 MB",
+            "many.memory.at.100000",
+            "many.memory.at.100",
+            "MB",
+            100.0,
+        ),
         bar(
             "100,000 sessions: p50 of Advance",
             "at most 1.2 x that of 100",

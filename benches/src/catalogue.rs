@@ -7,8 +7,11 @@ use crate::{bench::Bench, measure};
 pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    pub(crate) run: for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>,
+    pub(crate) run: for<'a> fn(&'a mut Bench) -> Running<'a>,
 }
+
+/// A measurement that goes on; its figures are the bench's.
+type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 
 /// A list of measurements, each an async function of a module: `name: function, "what it measures"`.
 macro_rules! measurements {

@@ -34,7 +34,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody reads any more, there is nobody to tell.
@@ -44,13 +44,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
-    match arguments.command {
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
         Some(Command::Load) => load::play(),
         None if arguments.list => report::list(&mut std::io::stdout().lock()),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(measure(&arguments))
+            runtime.block_on(measure(arguments))
         }
     }
 }

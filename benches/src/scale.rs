@@ -6,6 +6,9 @@ pub(crate) struct Scale {
     pub(crate) name: &'static str,
     /// Runs of a closed loop.
     pub(crate) runs: usize,
+    /// Rounds in which what is compared is run in turns: a machine that others use is not the same from one second to the
+    /// next, and in turns all see the same one.
+    pub(crate) rounds: usize,
     /// How long each run counts.
     pub(crate) span: Duration,
     /// How long it goes before it counts: connections are made, and caches and the write-ahead log are warm.
@@ -33,6 +36,7 @@ impl Scale {
         Self {
             name: "full",
             runs: 3,
+            rounds: 5,
             span: Duration::from_secs(2),
             warm_up: Duration::from_millis(300),
             open_span: Duration::from_secs(10),
@@ -51,9 +55,10 @@ impl Scale {
         Self {
             name: "quick",
             runs: 1,
+            rounds: 2,
             span: Duration::from_secs(1),
             warm_up: Duration::from_millis(200),
-            open_span: Duration::from_secs(3),
+            open_span: Duration::from_secs(2),
             clients: &[1, 64],
             stream_changes: 600_000,
             kills: 20,
@@ -69,6 +74,7 @@ impl Scale {
         Self {
             name: "smoke",
             runs: 1,
+            rounds: 1,
             span: Duration::from_millis(50),
             warm_up: Duration::from_millis(10),
             open_span: Duration::from_millis(100),

@@ -25,7 +25,14 @@ fn figures(only: &[&str]) -> BTreeMap<String, Value> {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sessiond-bench"));
-    command.arg("--smoke").arg("--daemon").arg(daemon()).arg("--dir").arg(folder.path()).arg("--out").arg(&out);
+    command
+        .arg("--smoke")
+        .arg("--daemon")
+        .arg(daemon())
+        .arg("--dir")
+        .arg(folder.path())
+        .arg("--out")
+        .arg(&out);
     // Nobody's Telethon: not every machine that tests has it.
     command.arg("--venvs").arg(folder.path());
     command.args(only.iter().flat_map(|name| ["--only", name]));

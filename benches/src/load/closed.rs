@@ -75,7 +75,9 @@ async fn client_loop<C: Call>(
 ) -> anyhow::Result<Histogram<u64>> {
     let mut latencies = histogram();
     while !running.is_over() {
-        pause.map(clock::idle);
+        if let Some(pause) = pause {
+            clock::idle(pause);
+        }
         let begun = Instant::now();
         client.call().await?;
         let done = Instant::now();

@@ -54,7 +54,9 @@ pub(super) async fn run(mut telling: Telling, disk: Disk) -> anyhow::Result<()> 
     let running = span.begin();
     let (mut operations, mut latencies) = (0, histogram());
     while !running.is_over() {
-        pause.map(clock::idle);
+        if let Some(pause) = pause {
+            clock::idle(pause);
+        }
         let begun = Instant::now();
         write()?;
         let done = Instant::now();

@@ -9,14 +9,11 @@ use crate::{
 
 const CLIENTS: usize = 64;
 
-/// Rounds of both in turns.
-const ROUNDS: usize = 3;
-
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let daemon = bench.daemon().await?;
     let holder = Holder::of(&daemon, vec!["alice".into()], 1).await?;
     let (mut pings, mut changes, mut by_client) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..bench.scale.runs.min(ROUNDS) * ROUNDS {
+    for _ in 0..bench.scale.rounds {
         let ping = Target::Ping { socket: daemon.socket() };
         pings.push(bench.sample(&crowd(bench, ping, CLIENTS, CONNECTIONS)).await?);
         let advance = holder.advance(&daemon);

@@ -16,9 +16,6 @@ const MANY: i32 = 50_000;
 /// Watchers of another session.
 const WATCHERS: usize = 1_000;
 
-/// Rounds of both in turns.
-const ROUNDS: usize = 3;
-
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     channels(bench).await?;
     watchers(bench).await
@@ -36,7 +33,7 @@ async fn channels(bench: &mut Bench) -> anyhow::Result<()> {
     let few = Advance { channels: FEW, ..small.advance(&daemon) };
     let many = Advance { channels: MANY, ..large.advance(&daemon) };
     let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
-    for _ in 0..bench.scale.runs * ROUNDS {
+    for _ in 0..bench.scale.rounds {
         of_few.push(one(bench, &few).await?);
         of_many.push(one(bench, &many).await?);
     }
@@ -56,7 +53,7 @@ async fn watchers(bench: &mut Bench) -> anyhow::Result<()> {
     let daemon = bench.daemon().await?;
     let holder = Holder::of(&daemon, vec!["alice".into()], 1).await?;
     let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..bench.scale.runs * ROUNDS {
+    for _ in 0..bench.scale.rounds {
         without.push(one(bench, &holder.advance(&daemon)).await?);
         let watching = watch_elsewhere(&daemon).await?;
         with.push(one(bench, &holder.advance(&daemon)).await?);

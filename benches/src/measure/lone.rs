@@ -14,17 +14,13 @@ use crate::{
 const BEFORE_CALL: Duration = Duration::from_micros(130);
 const BEFORE_COMMIT: Duration = Duration::from_micros(100);
 
-/// Rounds of floors and changes in turns. A machine that others use is not the same from one second to the next; in turns
-/// they see the same machine.
-const ROUNDS: usize = 3;
-
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let daemon = bench.daemon().await?;
     let holder = Holder::of(&daemon, vec!["alice".into()], 1).await?;
     let ping = || Target::Ping { socket: daemon.socket() };
     let (mut pings, mut paced_pings, mut commits) = (Vec::new(), Vec::new(), Vec::new());
     let (mut changes, mut by_client) = (Vec::new(), Vec::new());
-    for _ in 0..bench.scale.runs * ROUNDS {
+    for _ in 0..bench.scale.rounds {
         pings.push(bench.sample(&crowd(bench, ping(), 1, 1)).await?);
         paced_pings.push(bench.sample(&paced(bench, ping(), BEFORE_CALL)).await?);
         commits.push(disk::sample(bench, Work::Commit { rows: 1 }, Some(BEFORE_COMMIT)).await?);

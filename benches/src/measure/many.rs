@@ -16,9 +16,6 @@ const FEW: usize = 100;
 const DCS: i32 = 2;
 const CHANNELS: i64 = 5;
 
-/// Rounds in which both daemons are asked in turns.
-const ROUNDS: usize = 3;
-
 /// Holds on one connection: the daemon takes 1,024 streams on each.
 const PER_CONNECTION: usize = 1_000;
 
@@ -36,6 +33,7 @@ const PLOTTED_EACH: usize = 20_000;
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     limits::open_files(bench.scale.held * FILES_EACH);
     let many = bench.scale.sessions;
+    let mut megabytes = Vec::new();
     let mut small = filled(bench, FEW).await?;
     let mut large = filled(bench, many).await?;
     for (key, count, daemon) in [("few", FEW, &mut small), ("many", many, &mut large)] {
@@ -46,9 +44,15 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             Figure::new(format!("many.ready.{key}"), format!("start to ready with {count} sessions"))
                 .amount(ready, "ms"),
         );
-        let megabytes = daemon.memory()? / 1e6;
         let what = format!("memory with {count} sessions, just started");
-        bench.take(Figure::new(format!("many.memory.at.{count}"), what).amount(megabytes, "MB"));
+        megabytes.push(daemon.memory()? / 1e6);
+        bench.take(
+            Figure::new(format!("many.memory.at.{count}"), what).amount(megabytes[megabytes.len() - 1], "MB"),
+        );
+    }
+    if many > FEW {
+        let each = (megabytes[1] - megabytes[0]) * 1e3 / (many - FEW) as f64;
+        bench.take(Figure::new("many.memory.known", "memory of a session that is known").amount(each, "kB"));
     }
     compare(bench, &small, &large).await?;
     hold(bench, &large).await
@@ -86,7 +90,7 @@ async fn compare(bench: &mut Bench, small: &Daemon, large: &Daemon) -> anyhow::R
         Holder::of(large, vec!["session-0".into()], 1).await?,
     );
     let (mut few, mut many) = (Vec::new(), Vec::new());
-    for _ in 0..bench.scale.runs * ROUNDS {
+    for _ in 0..bench.scale.rounds {
         few.push(bench.sample(&crowd(bench, Target::Advance(of_small.advance(small)), 1, 1)).await?);
         many.push(bench.sample(&crowd(bench, Target::Advance(of_large.advance(large)), 1, 1)).await?);
     }

@@ -48,8 +48,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         if !theirs.is_empty() {
             let locked: u64 = theirs.iter().map(|sample| sample.refused).sum();
             let what = format!("{who} one session into Telethon 1.45's own file");
-            let figure = Figure::new(format!("shared.telethon.{processes}"), what).median(&theirs);
-            bench.take(figure.note(format!("lock errors: {locked}; {PROMISES}")));
+            let name = format!("shared.telethon.{processes}");
+            bench.take(Figure::new(&name, &what).median(&theirs).note(PROMISES));
+            let what = format!("{what}: `database is locked`");
+            bench.take(Figure::new(format!("{name}.locked"), what).amount(locked as f64, "times"));
         }
     }
     Ok(())

@@ -47,7 +47,8 @@ const SYSTEMS: [(&str, &str); 3] = [
 ];
 
 fn rates(figures: &[Figure]) -> Plot {
-    let lines = SYSTEMS.map(|(system, name)| line(figures, name, &format!("peers.{system}."), |figure| figure.rate));
+    let lines =
+        SYSTEMS.map(|(system, name)| line(figures, name, &format!("peers.{system}."), |figure| figure.rate));
     Plot {
         file: "rate.svg",
         title: "Durable writes a second",
@@ -133,7 +134,7 @@ impl Plot {
             .y_label_area_size(72)
             .build_cartesian_2d(
                 (least / MARGIN..most * MARGIN).log_scale(),
-                (lowest / MARGIN..highest * MARGIN).log_scale(),
+                (decade(lowest)..highest * MARGIN).log_scale(),
             )?;
         chart
             .configure_mesh()
@@ -150,12 +151,21 @@ impl Plot {
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
-        chart.configure_series_labels().border_style(BLACK.mix(0.3)).background_style(WHITE.mix(0.9)).draw()?;
+        chart
+            .configure_series_labels()
+            .border_style(BLACK.mix(0.3))
+            .background_style(WHITE.mix(0.9))
+            .draw()?;
         Ok(())
     }
 }
 
-/// A number of an axis, whole where it is large.
+/// The power of ten below a number: an axis that begins there has something written on it.
+fn decade(number: f64) -> f64 {
+    10_f64.powf(number.log10().floor())
+}
+
+/// A number of an axis.
 fn number(value: f64) -> String {
-    if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
 }
