@@ -35,6 +35,9 @@ test: lint venvs ## Run everything that has to pass, and install what that needs
 .PHONY: bench
 bench: build ## Measure everything, on a machine that does nothing else: docs/bench/
 	cargo run --locked --release --package sessiond-bench -- --out docs/bench
+	@# What follows the mark in the document is the table of the last run.
+	sed -i '/^<!-- docs\/bench\/table.md/q' docs/performance.md
+	{ echo; cat docs/bench/table.md; } >> docs/performance.md
 
 .PHONY: bench-quick
 bench-quick: build ## Measure the most of it in less than two minutes

@@ -55,8 +55,8 @@ impl Scale {
         Self {
             name: "quick",
             runs: 1,
-            rounds: 2,
-            span: Duration::from_secs(1),
+            rounds: 3,
+            span: Duration::from_millis(700),
             warm_up: Duration::from_millis(200),
             open_span: Duration::from_secs(2),
             clients: &[1, 64],

@@ -1,11 +1,7 @@
 //! Many clients at once, against as many that call and want nothing.
 
-use super::{CONNECTIONS, Holder, crowd};
-use crate::{
-    bench::Bench,
-    figure::{Figure, median},
-    load::Target,
-};
+use super::{CONNECTIONS, Holder, crowd, turns};
+use crate::{bench::Bench, figure::Figure, load::Target};
 
 const CLIENTS: usize = 64;
 
@@ -21,17 +17,15 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             .push(bench.sample(&crowd(bench, Target::Advance(advance.clone()), CLIENTS, CONNECTIONS)).await?);
         by_client.push(bench.sample(&crowd(bench, Target::RustClient(advance), CLIENTS, CONNECTIONS)).await?);
     }
-    let ratios =
-        changes.iter().zip(&pings).map(|(change, ping)| change.operations as f64 / ping.operations as f64);
-    let ratio = median(ratios.collect());
+    let ratio = turns::share(&changes, &pings);
     bench.take(Figure::new("ping.64x8", "empty call, 64 clients on 8 connections").median(&pings));
     bench.take(Figure::new("advance.crowd", "Advance, 64 clients on 8 connections").median(&changes));
     bench.take(
         Figure::new("advance.crowd.client", "Advance, 64 clients on 8 connections, through the Rust client")
             .median(&by_client),
     );
-    if let Some(ratio) = ratio.filter(|ratio| ratio.is_finite()) {
-        let what = "Advance, 64 clients on 8 connections: rate to that of empty calls, median of the rounds";
+    if let Some(ratio) = ratio {
+        let what = "Advance, 64 clients on 8 connections: rate to that of empty calls";
         bench.take(Figure::new("advance.crowd.ratio", what).amount(ratio, "x"));
     }
     Ok(())

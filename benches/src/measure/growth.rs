@@ -1,10 +1,10 @@
 //! What the cost of an Advance must not depend on: channels in the session, and watchers of others.
 
-use super::{CONNECTIONS, Holder, crowd};
+use super::{CONNECTIONS, Holder, crowd, turns};
 use crate::{
     bench::Bench,
     daemon::Daemon,
-    figure::{Figure, Sample, median},
+    figure::{Figure, Sample},
     load::{Advance, Fill, Job, Target, Watchers},
     worker::Worker,
 };
@@ -88,11 +88,8 @@ async fn one(bench: &Bench, advance: &Advance) -> anyhow::Result<Sample> {
     bench.sample(&crowd(bench, Target::Advance(advance.clone()), 1, 1)).await
 }
 
-/// The median of the rounds' ratios: both halves of each saw the same machine.
 fn ratio(bench: &mut Bench, name: &str, what: &str, before: &[Sample], after: &[Sample]) {
-    let p50 = |sample: &Sample| sample.latencies.summary().map(|latency| latency.p50);
-    let ratios = before.iter().zip(after).filter_map(|(before, after)| Some(p50(after)? / p50(before)?));
-    if let Some(ratio) = median(ratios.collect()) {
-        bench.take(Figure::new(name, format!("{what}, median of the rounds")).amount(ratio, "x"));
+    if let Some(ratio) = turns::slower(after, &[before]) {
+        bench.take(Figure::new(name, what).amount(ratio, "x"));
     }
 }

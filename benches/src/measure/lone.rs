@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Holder, crowd, disk, paced};
+use super::{Holder, crowd, disk, paced, turns};
 use crate::{
     bench::Bench,
-    figure::{Figure, median},
+    figure::Figure,
     load::{Target, Work},
 };
 
@@ -28,11 +28,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         changes.push(bench.sample(&crowd(bench, Target::Advance(advance.clone()), 1, 1)).await?);
         by_client.push(bench.sample(&crowd(bench, Target::RustClient(advance), 1, 1)).await?);
     }
-    let p50 = |sample: &crate::figure::Sample| sample.latencies.summary().map(|latency| latency.p50);
-    let ratios = (0..changes.len()).filter_map(|round| {
-        Some(p50(&changes[round])? / (p50(&paced_pings[round])? + p50(&commits[round])?))
-    });
-    let ratio = median(ratios.collect());
+    let ratio = turns::slower(&changes, &[&paced_pings, &commits]);
 
     bench.take(Figure::new("ping.1x1", "empty call, 1 client").median(&pings));
     bench.take(
@@ -46,7 +42,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         Figure::new("advance.lone.client", "Advance, 1 client, through the Rust client").median(&by_client),
     );
     if let Some(ratio) = ratio {
-        let what = "Advance, 1 client: p50 to that of both paced floors, median of the rounds";
+        let what = "Advance, 1 client: p50 to that of both paced floors";
         bench.take(Figure::new("advance.lone.ratio", what).amount(ratio, "x"));
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! Few sessions against many: how soon the daemon is ready, how large, and how fast.
 
-use super::{Holder, crowd, names};
+use super::{Holder, crowd, names, turns};
 use crate::{
     bench::Bench,
     daemon::Daemon,
-    figure::{Figure, Sample, median},
+    figure::Figure,
     limits,
     load::{Fill, Job, Target},
 };
@@ -94,9 +94,7 @@ async fn compare(bench: &mut Bench, small: &Daemon, large: &Daemon) -> anyhow::R
         few.push(bench.sample(&crowd(bench, Target::Advance(of_small.advance(small)), 1, 1)).await?);
         many.push(bench.sample(&crowd(bench, Target::Advance(of_large.advance(large)), 1, 1)).await?);
     }
-    let p50 = |sample: &Sample| sample.latencies.summary().map(|latency| latency.p50);
-    let ratios = few.iter().zip(&many).filter_map(|(few, many)| Some(p50(many)? / p50(few)?));
-    let ratio = median(ratios.collect());
+    let ratio = turns::slower(&many, &[&few]);
     bench.take(
         Figure::new("many.advance.few", format!("Advance, 1 client, {FEW} sessions known")).median(&few),
     );
@@ -105,7 +103,7 @@ async fn compare(bench: &mut Bench, small: &Daemon, large: &Daemon) -> anyhow::R
         Figure::new("many.advance.many", format!("Advance, 1 client, {count} sessions known")).median(&many),
     );
     if let Some(ratio) = ratio {
-        let what = format!("p50 with {count} sessions to p50 with {FEW}, median of the rounds");
+        let what = format!("p50 with {count} sessions to p50 with {FEW}");
         bench.take(Figure::new("many.advance.ratio", what).amount(ratio, "x"));
     }
     of_small.kill().await?;

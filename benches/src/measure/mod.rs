@@ -14,6 +14,7 @@ pub(crate) mod shared;
 pub(crate) mod stalls;
 pub(crate) mod stream;
 pub(crate) mod sweep;
+mod turns;
 pub(crate) mod watch;
 
 use std::time::Duration;

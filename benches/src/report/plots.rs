@@ -1,6 +1,15 @@
 use std::path::Path;
 
-use plotters::{coord::Shift, prelude::*};
+use plotters::{
+    coord::{
+        Shift,
+        ranged1d::{Ranged, ValueFormatter},
+    },
+    prelude::{
+        BLACK, Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
+        IntoLogRange as _, LineSeries, PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
+    },
+};
 
 use crate::figure::Figure;
 
@@ -10,18 +19,33 @@ const SIZE: (u32, u32) = (720, 420);
 /// Ends of a logarithmic axis lie so far beyond what is drawn.
 const MARGIN: f64 = 1.3;
 
+/// The same of a linear axis.
+const ROOM: f64 = 1.1;
+
 /// Colours that people tell apart who see few of them, and on white and on paper.
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(117, 112, 179)];
 
-/// A plot: lines over a logarithmic axis of numbers.
+/// A plot: lines over an axis of numbers.
 struct Plot {
     file: &'static str,
     title: &'static str,
     x: &'static str,
     y: &'static str,
+    axes: Axes,
     lines: Vec<Line>,
 }
+
+/// How a plot's axes go.
+enum Axes {
+    /// From one to many: rates and latencies.
+    Logarithmic,
+    /// From nothing: what grows in proportion shows as a straight line.
+    Linear,
+}
+
+/// A plot that is being drawn.
+type Chart<'a, 'b, X, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>;
 
 /// One line: its name, and its points from left to right.
 struct Line {
@@ -54,6 +78,7 @@ fn rates(figures: &[Figure]) -> Plot {
         title: "Durable writes a second",
         x: "clients",
         y: "writes/s",
+        axes: Axes::Logarithmic,
         lines: lines.into(),
     }
 }
@@ -70,7 +95,14 @@ fn latencies(figures: &[Figure]) -> Plot {
         late("etcd", "etcd p50", p50),
         late("etcd", "etcd p99", p99),
     ];
-    Plot { file: "latency.svg", title: "Latency of a durable write", x: "clients", y: "us", lines }
+    Plot {
+        file: "latency.svg",
+        title: "Latency of a durable write",
+        x: "clients",
+        y: "us",
+        axes: Axes::Logarithmic,
+        lines,
+    }
 }
 
 fn watching(figures: &[Figure]) -> Plot {
@@ -93,6 +125,7 @@ fn watching(figures: &[Figure]) -> Plot {
         title: "From a change's scheduled time to the last watcher",
         x: "one change in so many is later",
         y: "ms",
+        axes: Axes::Logarithmic,
         lines,
     }
 }
@@ -100,7 +133,14 @@ fn watching(figures: &[Figure]) -> Plot {
 fn memory(figures: &[Figure]) -> Plot {
     let amount = |figure: &Figure| figure.amount.map(|amount| amount.value);
     let lines = vec![line(figures, "known, nobody holds them", "many.memory.at.", amount)];
-    Plot { file: "memory.svg", title: "Memory of the daemon", x: "sessions", y: "MB", lines }
+    Plot {
+        file: "memory.svg",
+        title: "Memory of the daemon",
+        x: "sessions",
+        y: "MB",
+        axes: Axes::Linear,
+        lines,
+    }
 }
 
 /// The figures whose names begin so and end in a number, by that number.
@@ -127,15 +167,26 @@ impl Plot {
         let most = points().map(|point| point.0).fold(0.0, f64::max);
         let highest = points().map(|point| point.1).fold(0.0, f64::max);
         let lowest = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
-        let mut chart = ChartBuilder::on(area)
-            .caption(self.title, ("sans-serif", 20))
-            .margin(12)
-            .x_label_area_size(42)
-            .y_label_area_size(72)
-            .build_cartesian_2d(
-                (least / MARGIN..most * MARGIN).log_scale(),
-                (decade(lowest)..highest * MARGIN).log_scale(),
-            )?;
+        let mut chart = ChartBuilder::on(area);
+        let chart = chart.caption(self.title, ("sans-serif", 20)).margin(12);
+        let chart = chart.x_label_area_size(42).y_label_area_size(72);
+        match self.axes {
+            Axes::Logarithmic => {
+                let (x, y) = (least / MARGIN..most * MARGIN, decade(lowest)..highest * MARGIN);
+                self.draw_in(&mut chart.build_cartesian_2d(x.log_scale(), y.log_scale())?)
+            }
+            Axes::Linear => {
+                let mut chart = chart.build_cartesian_2d(0.0..most * ROOM, 0.0..highest * ROOM)?;
+                self.draw_in(&mut chart)
+            }
+        }
+    }
+
+    fn draw_in<'a, 'b: 'a, X, Y>(&self, chart: &mut Chart<'a, 'b, X, Y>) -> anyhow::Result<()>
+    where
+        X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+        Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
         chart
             .configure_mesh()
             .light_line_style(WHITE)
@@ -151,11 +202,9 @@ impl Plot {
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
-        chart
-            .configure_series_labels()
-            .border_style(BLACK.mix(0.3))
-            .background_style(WHITE.mix(0.9))
-            .draw()?;
+        let mut labels = chart.configure_series_labels();
+        labels.position(SeriesLabelPosition::UpperLeft);
+        labels.border_style(BLACK.mix(0.3)).background_style(WHITE.mix(0.9)).draw()?;
         Ok(())
     }
 }
@@ -167,5 +216,5 @@ fn decade(number: f64) -> f64 {
 
 /// A number of an axis.
 fn number(value: f64) -> String {
-    if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
+    if value >= 1.0 || value == 0.0 { format!("{value:.0}") } else { format!("{value}") }
 }
