@@ -26,6 +26,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::{Arguments, Command},
@@ -50,9 +51,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None if arguments.list => report::list(&mut std::io::stdout().lock()),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(measure(arguments))
+            runtime.block_on(async {
+                // Whoever ends it early leaves no daemon and no folder behind: what is dropped is stopped and removed.
+                tokio::select! {
+                    measured = measure(arguments) => measured,
+                    ended = ended_early() => ended,
+                }
+            })
         }
     }
+}
+
+/// Waits until this program is asked to stop.
+async fn ended_early() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    anyhow::bail!("stopped before everything was measured")
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
