@@ -110,7 +110,7 @@ impl Holds {
     /// Waits in line for a session and holds it.
     pub(crate) fn hold(&self, claim: Claim) -> Result<HoldStream, Error> {
         let waiting = self.0.engine.waiting(&claim.name);
-        if waiting >= MAX_WAITING {
+        if claim.patience == Patience::Wait && waiting >= MAX_WAITING {
             return Err(Error::Limit(format!("{waiting} clients wait for {}, and no more can", claim.name)));
         }
         Ok(HoldStream::queueing(self.clone(), claim))
@@ -128,10 +128,12 @@ impl Holds {
         let tenure = self.seat(&claim.name).tenure_of(current.fence).ok_or(Error::Fenced)?;
         let label = if claim.label.is_empty() { current.holder.label.clone() } else { claim.label.clone() };
         let holder = Arc::new(Holder { since: current.holder.since, ..holder(&claim, label) });
-        // Attached before the engine is asked, so that the hold cannot run out in between.
-        let attachment = tenure.attach(claim.caller.process.clone()).ok_or(Error::Fenced)?;
+        // Kept before the engine is asked, so that the hold cannot run out in between; and taken from the stream that it is
+        // on only when the engine has agreed.
+        let resumption = tenure.resume().ok_or(Error::Fenced)?;
         let write = Write { bearer: Some(bearer), ..Write::own(claim.name.clone(), Op::Resume { holder }) };
         self.0.engine.commit(write).await?;
+        let attachment = resumption.attach(claim.caller.process.clone());
         self.seat(&claim.name).changed();
         Ok(HoldStream::resumed(self.clone(), claim, token, attachment))
     }
@@ -312,7 +314,7 @@ impl Seat {
 }
 
 fn holder(claim: &Claim, label: String) -> Holder {
-    let Caller { uid, gid: _, pid, process, executable } = &claim.caller;
+    let Caller { uid, gid: _, pid, process, executable, streams: _ } = &claim.caller;
     let (start_time, boot_id) = match process {
         Some(process) => (process.id().start_time, process.id().boot_id.clone()),
         None => (0, String::new()),

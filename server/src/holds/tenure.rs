@@ -35,6 +35,10 @@ pub(super) struct Attachment {
     status: watch::Receiver<Status>,
 }
 
+/// A stream's claim to go on with a hold. Dropping it leaves the hold as it is.
+#[derive(Debug)]
+pub(super) struct Resumption(Arc<Tenure>);
+
 /// How a hold ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -60,6 +64,8 @@ struct Status {
     dead: bool,
     /// The client went away before it was told of the grant.
     untold: bool,
+    /// Streams that are about to go on with it: meanwhile it is not ended for want of one.
+    resuming: usize,
     /// It is about to be ended, and no stream goes on with it.
     given_up: bool,
     end: Option<End>,
@@ -77,7 +83,7 @@ impl Tenure {
     /// A hold from before the daemon's start. `process` is its holder, if that is alive.
     pub(super) fn restored(fence: Revision, process: Option<Process>, end: Option<End>) -> Arc<Self> {
         let dead = process.is_none();
-        let status = Status { stream: None, process, dead, untold: false, given_up: false, end };
+        let status = Status { stream: None, process, dead, untold: false, resuming: 0, given_up: false, end };
         Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(1) })
     }
 
@@ -95,8 +101,15 @@ impl Tenure {
     /// Puts a new hold on its first stream, whose client is still to be told of the grant.
     pub(super) fn grant(fence: Revision, process: Option<Process>) -> (Arc<Self>, Attachment) {
         let stream = 0;
-        let status =
-            Status { stream: Some(stream), process, dead: false, untold: false, given_up: false, end: None };
+        let status = Status {
+            stream: Some(stream),
+            process,
+            dead: false,
+            untold: false,
+            resuming: 0,
+            given_up: false,
+            end: None,
+        };
         let tenure =
             Arc::new(Self { fence, status: watch::Sender::new(status), streams: AtomicU64::new(stream + 1) });
         let status = tenure.status.subscribe();
@@ -104,22 +117,14 @@ impl Tenure {
         (tenure, attachment)
     }
 
-    /// Puts the hold on a new stream, of a process that may be another than before. `None`: it is too late, the hold has
-    /// ended or is about to.
-    pub(super) fn attach(self: &Arc<Self>, process: Option<Process>) -> Option<Attachment> {
-        let id = self.streams.fetch_add(1, Relaxed);
-        let attached = self.status.send_if_modified(|status| {
+    /// Keeps the hold for a stream that is to go on with it. `None`: it is too late, the hold has ended or is about to.
+    pub(super) fn resume(self: &Arc<Self>) -> Option<Resumption> {
+        let in_time = self.status.send_if_modified(|status| {
             let in_time = status.end.is_none() && !status.given_up;
-            if in_time {
-                status.stream = Some(id);
-                status.process = process;
-                status.dead = false;
-            }
+            status.resuming += usize::from(in_time);
             in_time
         });
-        let attachment =
-            || Attachment { tenure: Arc::clone(self), id, told: true, status: self.status.subscribe() };
-        attached.then(attachment)
+        in_time.then(|| Resumption(Arc::clone(self)))
     }
 
     pub(super) fn end(&self, end: End) {
@@ -140,7 +145,8 @@ impl Tenure {
                 _ => {}
             }
             since.update(&status);
-            let deadline = since.deadline(timing);
+            // Who is about to go on with it changes the status in either case.
+            let deadline = since.deadline(timing).filter(|_| status.resuming == 0);
             tokio::select! {
                 // The tenure has the sender, so it is never gone.
                 _ = changes.changed() => {}
@@ -169,10 +175,30 @@ impl Tenure {
     /// process is dead does not count.
     fn give_up(&self) -> bool {
         self.status.send_if_modified(|status| {
-            let gone = status.stream.is_none() || status.dead;
+            let gone = (status.stream.is_none() || status.dead) && status.resuming == 0;
             status.given_up = gone && status.end.is_none();
             status.given_up
         })
+    }
+}
+
+impl Resumption {
+    /// Puts the hold on a new stream, of a process that may be another than before. The stream that it was on has lost it.
+    pub(super) fn attach(self, process: Option<Process>) -> Attachment {
+        let tenure = &self.0;
+        let id = tenure.streams.fetch_add(1, Relaxed);
+        tenure.status.send_modify(|status| {
+            status.stream = Some(id);
+            status.process = process;
+            status.dead = false;
+        });
+        Attachment { tenure: Arc::clone(tenure), id, told: true, status: tenure.status.subscribe() }
+    }
+}
+
+impl Drop for Resumption {
+    fn drop(&mut self) {
+        self.0.status.send_modify(|status| status.resuming -= 1);
     }
 }
 
@@ -220,7 +246,9 @@ impl Since {
 
     /// When the next grant may come, as things stand.
     fn deadline(&self, timing: Timing) -> Option<Instant> {
-        let let_go = self.dead.or(self.broken.filter(|_| self.ended.is_some()));
+        // A client whose stream was broken before has not been told of the end, and may go on using Telegram.
+        let told = |broken: &Instant| self.ended.is_some_and(|ended| *broken >= ended);
+        let let_go = self.dead.or(self.broken.filter(told));
         let by_delay =
             let_go.max(self.ended.filter(|_| let_go.is_some())).map(|since| since + timing.hand_over_delay);
         let by_window = self.ended.or(self.broken).map(|since| since + timing.resume_window);
@@ -293,7 +321,7 @@ mod tests {
     async fn a_resumed_hold_goes_on() {
         let (tenure, attachment) = attached();
         drop(attachment);
-        let _resumed = tenure.attach(None).expect("in time");
+        let _resumed = tenure.resume().expect("in time").attach(None);
         let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
         assert!(waiting.await.is_err());
     }
@@ -303,20 +331,44 @@ mod tests {
         let (tenure, attachment) = attached();
         drop(attachment);
         assert_eq!(over(&tenure).await.0, Over::Abandoned);
-        assert!(tenure.attach(None).is_none());
+        assert!(tenure.resume().is_none());
 
         let (tenure, attachment) = attached();
         drop(attachment);
-        let resumed = tenure.attach(None).expect("in time");
+        let resumed = tenure.resume().expect("in time");
+        assert!(!tenure.give_up(), "somebody is about to go on with it");
+        let attachment = resumed.attach(None);
         assert!(!tenure.give_up(), "somebody goes on with it");
-        drop(resumed);
+        drop(attachment);
         assert!(tenure.give_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resumption_that_comes_to_nothing_leaves_the_hold_as_it_was() {
+        let (tenure, mut attachment) = attached();
+        drop(tenure.resume().expect("in time"));
+        let lost = tokio::time::timeout(TIMING.resume_window * 5, attachment.ended());
+        assert!(lost.await.is_err(), "the stream that it was on still has it");
+        drop(attachment);
+        assert_eq!(over(&tenure).await, (Over::Abandoned, TIMING.resume_window));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_hold_whose_client_could_not_be_told_waits_for_the_resume_window() {
+        let (tenure, attachment) = attached();
+        drop(attachment);
+        let ending = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            tenure.end(End::Lost(LostReason::EndedByAdmin));
+        };
+        let (over, ()) = tokio::join!(over(&tenure), ending);
+        assert_eq!(over, (Over::Ended, TIMING.resume_window + Duration::from_secs(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_stream_that_a_hold_was_on_loses_it_to_the_one_that_resumes() {
         let (tenure, mut first) = attached();
-        let _second = tenure.attach(None).expect("in time");
+        let _second = tenure.resume().expect("in time").attach(None);
         assert_eq!(first.ended().await, End::Lost(LostReason::ResumedElsewhere));
         drop(first);
         let waiting = tokio::time::timeout(TIMING.resume_window * 5, tenure.over(TIMING, || {}));
