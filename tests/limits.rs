@@ -3,7 +3,7 @@
 use sessiond_proto::{Reason, v1};
 use tonic::Code;
 
-use crate::harness::{Daemon, channel, expect_reason, pts, random_session};
+use crate::harness::{Daemon, channel, expect_reason, pts, random_session, within};
 
 #[tokio::test]
 async fn a_message_of_more_than_four_megabytes_is_refused_as_a_limit() {
@@ -103,4 +103,21 @@ async fn the_one_thousand_and_first_waiter_is_refused() {
     held.release().await;
     waiters.remove(0).granted().await;
     client.wait_for("alice", "").await.waiting().await;
+}
+
+#[tokio::test]
+async fn a_connection_with_too_many_streams_is_refused_one_more_and_calls_go_on() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let watch = v1::WatchRequest { names: vec!["alice".into()], ..Default::default() };
+    let mut watches = Vec::new();
+    for _ in 0..1_024 {
+        watches.push(client.sessions.clone().watch(watch.clone()).await.expect("there is room"));
+    }
+    let refused = client.sessions.clone().watch(watch).await.expect_err("there is none");
+    expect_reason(&refused, Code::ResourceExhausted, Reason::LimitExceeded);
+    client.load("alice").await;
+    watches.pop();
+    let hold = async || client.try_hold("alice").await.ok();
+    within(async { while hold().await.is_none() {} }).await;
 }

@@ -1,9 +1,12 @@
 use std::{io, sync::Arc};
 
 use rustix::process::geteuid;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, sync::Semaphore};
 
 use crate::process::Process;
+
+/// Most streams open at a time on one connection.
+pub(crate) const MAX_STREAMS: usize = 1_024;
 
 /// Who calls, in the kernel's words, taken when it connected. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(crate) struct Caller {
     pub(crate) process: Option<Process>,
     /// The program that it ran when it connected, without control characters. Empty: we may not know.
     pub(crate) executable: Arc<str>,
+    /// How many more streams its connection may have open.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl Caller {
@@ -30,7 +35,8 @@ impl Caller {
         let pid = peer.pid().unwrap_or(0);
         let process = Process::of_peer(connection, pid);
         let executable = process.executable().into();
-        Ok(Self { uid: peer.uid(), gid: peer.gid(), pid, process: Some(process), executable })
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Ok(Self { uid: peer.uid(), gid: peer.gid(), pid, process: Some(process), executable, streams })
     }
 
     /// Whether it may use the daemon at all: the daemon's own user may, and root, who can do anything anyway.

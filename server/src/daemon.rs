@@ -14,6 +14,7 @@ use tower::util::MapResponseLayer;
 use tracing::{info, warn};
 
 use crate::{
+    caller::MAX_STREAMS,
     config::{AbstractName, Config, EngineKind},
     directory::{DataDirectory, DirectoryError},
     engine::{Engine, MemoryEngine, OpenError, SqliteEngine},
@@ -25,13 +26,14 @@ use crate::{
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
     shutdown, signal,
+    watch::Snapshots,
 };
 
 /// How long open streams and calls have to end, once the daemon stops. The engine has its own time after that.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// Most streams open at a time on one connection.
-const MAX_STREAMS: u32 = 1_024;
+/// Most requests under way at a time on one connection: beside the streams that it may have open, as many calls.
+const MAX_REQUESTS: u32 = 2 * MAX_STREAMS as u32;
 
 /// How many bytes a client may send ahead on one stream, and on one connection: as much as on all of its streams, so that
 /// none waits for another.
@@ -41,7 +43,7 @@ const MAX_STREAMS: u32 = 1_024;
 /// the connection, and with it every hold on it (`too_many_data_frames`, h2 0.4.20 `src/proto/streams/counts.rs`). So it is
 /// enough for over twenty streams that are full of the smallest messages.
 const STREAM_WINDOW: u32 = 64 << 10;
-const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+const CONNECTION_WINDOW: u32 = MAX_STREAMS as u32 * STREAM_WINDOW;
 
 /// Why the daemon does not start, or ends before it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +85,10 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     let timing = Timing { hand_over_delay: config.hand_over_delay, resume_window: config.resume_window };
     let holds = Holds::new(Arc::clone(&engine), timing, shutdown.clone());
     holds.restore();
-    let daemon = Daemon { engine: Arc::clone(&engine), holds, shutdown: shutdown.clone(), started };
+    let snapshots = Snapshots::default();
+    tokio::spawn(snapshots.clone().tend(shutdown.clone()));
+    let daemon =
+        Daemon { engine: Arc::clone(&engine), holds, snapshots, shutdown: shutdown.clone(), started };
 
     let mut stopping = shutdown.clone();
     let serving = serve(listeners, daemon, async move { stopping.requested().await });
@@ -122,10 +127,11 @@ async fn open_engine(
     // Half of the files may be clients' connections.
     let file_budget = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
     let opening = spawn_blocking(move || {
-        if rebuild && let Some(kept) = SqliteEngine::rebuild(&path)? {
-            warn!(kept, "the store was made anew; the old one is kept");
+        if rebuild {
+            SqliteEngine::open_or_rebuild(&path, file_budget)
+        } else {
+            SqliteEngine::open(&path, file_budget)
         }
-        SqliteEngine::open(&path, file_budget)
     });
     let engine = opening.await.expect("opening does not panic, and is never cancelled")?;
     Ok((Arc::new(engine), Some(directory)))
@@ -147,7 +153,7 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         health.set_not_serving::<v1::admin_service_server::AdminServiceServer<Daemon>>().await;
     };
     Server::builder()
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(MAX_REQUESTS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .layer(MapResponseLayer::new(service::in_our_words))

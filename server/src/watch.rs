@@ -1,5 +1,7 @@
 //! What a watcher is told: restarted, a snapshot of every session selected, synced, then every commit, in order, once.
 
+mod snapshots;
+
 use std::{
     collections::{HashMap, VecDeque, btree_set},
     ops::Bound,
@@ -10,6 +12,9 @@ use std::{
 use sessiond_proto::{SessionName, v1};
 use tokio::time::{Instant, sleep_until};
 use v1::{RestartReason, watch_response::Event as Told};
+
+use snapshots::Snapshot;
+pub(crate) use snapshots::Snapshots;
 
 use crate::{
     engine::{
@@ -38,11 +43,18 @@ pub(crate) enum Start {
     After { revision: Revision, store_id: Option<String> },
 }
 
+/// What a watcher needs of the daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) shutdown: Shutdown,
+}
+
 /// A place among the commits of the selected sessions. It is asked for the next thing to tell; a watcher that does not ask
 /// costs nobody anything.
 pub(crate) struct Watcher {
-    engine: Arc<dyn Engine>,
-    shutdown: Shutdown,
+    source: Source,
     subscription: Subscription,
     mode: Mode,
     bookmark_interval: Duration,
@@ -51,13 +63,16 @@ pub(crate) struct Watcher {
     position: Revision,
     taken: VecDeque<Commit>,
     batches: VecDeque<Arc<Batch>>,
+    /// Whether a bookmark is to be told once `taken` is: what was taken came of several commits of each session, and whoever
+    /// resumed in the middle of it would miss what was told with a later one.
+    owes_bookmark: bool,
     /// When a bookmark is to be told, unless something else is before.
     bookmark_due: Instant,
 }
 
 enum Phase {
     Restarting(RestartReason),
-    Snapshots { sessions: Sessions, names: btree_set::IntoIter<SessionName>, last: Option<SessionName> },
+    Snapshots { snapshot: Snapshot, names: btree_set::IntoIter<SessionName>, last: Option<SessionName> },
     Resuming,
     Following,
 }
@@ -72,18 +87,11 @@ pub(crate) enum WatchEnd {
 }
 
 impl Watcher {
-    pub(crate) fn new(
-        engine: Arc<dyn Engine>,
-        shutdown: Shutdown,
-        selection: Selection,
-        mode: Mode,
-        bookmark_interval: Duration,
-    ) -> Self {
+    pub(crate) fn new(source: Source, selection: Selection, mode: Mode, bookmark_interval: Duration) -> Self {
         // Subscribed first: whatever is committed after the snapshot is heard of.
-        let subscription = engine.subscribe(selection);
+        let subscription = source.engine.subscribe(selection);
         Self {
-            engine,
-            shutdown,
+            source,
             subscription,
             mode,
             bookmark_interval,
@@ -91,6 +99,7 @@ impl Watcher {
             position: 0,
             taken: VecDeque::new(),
             batches: VecDeque::new(),
+            owes_bookmark: false,
             bookmark_due: Instant::now() + bookmark_interval,
         }
     }
@@ -98,8 +107,8 @@ impl Watcher {
     /// Begins where an earlier watch ended, if the store still can tell what came after it.
     pub(crate) fn starting(mut self, start: Start) -> Self {
         let Start::After { revision, store_id } = start else { return self };
-        let head = self.engine.snapshot().revision;
-        if store_id.is_some_and(|id| id != self.engine.store_id()) || revision > head {
+        let head = self.source.engine.snapshot().revision;
+        if store_id.is_some_and(|id| id != self.source.engine.store_id()) || revision > head {
             self.phase = Phase::Restarting(RestartReason::OtherStore);
             return self;
         }
@@ -121,14 +130,21 @@ impl Watcher {
             if let Some(commit) = self.next_taken() {
                 return Ok(commit.into());
             }
+            if std::mem::take(&mut self.owes_bookmark) {
+                return Ok(self.bookmark());
+            }
             match &mut self.phase {
                 Phase::Restarting(reason) => {
                     let reason = *reason;
                     return Ok(self.restart(reason));
                 }
-                Phase::Snapshots { sessions, names, last } => {
+                Phase::Snapshots { snapshot: kept, names, last } => {
+                    let Some(sessions) = kept.sessions() else {
+                        self.phase = Phase::Restarting(RestartReason::Lagged);
+                        continue;
+                    };
                     let selection = self.subscription.selection();
-                    let Some((name, entry)) = next_session(selection, sessions, names, last) else {
+                    let Some((name, entry)) = next_session(selection, &sessions, names, last) else {
                         self.phase = Phase::Following;
                         return Ok(self.synced());
                     };
@@ -145,20 +161,21 @@ impl Watcher {
     }
 
     fn restart(&mut self, reason: RestartReason) -> v1::WatchResponse {
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.source.engine.snapshot();
         self.position = snapshot.revision;
         let names = self.subscription.selection().names.clone().into_iter();
-        self.phase = Phase::Snapshots { sessions: snapshot.sessions, names, last: None };
+        let snapshot = self.source.snapshots.keep(snapshot.sessions);
+        self.phase = Phase::Snapshots { snapshot, names, last: None };
         message(0, Told::Restarted(v1::Restarted { reason: reason.into() }))
     }
 
     fn synced(&self) -> v1::WatchResponse {
-        message(self.position, Told::Synced(v1::Synced { store_id: self.engine.store_id() }))
+        message(self.position, Told::Synced(v1::Synced { store_id: self.source.engine.store_id() }))
     }
 
     /// The first step after a resumption: tells at once whether the log still has the place.
     async fn resume(&mut self) -> Result<(), WatchEnd> {
-        match self.engine.log(self.position).await {
+        match self.source.engine.log(self.position).await {
             Ok(batches) => {
                 self.phase = Phase::Following;
                 // A client that resumes hears at once that it has.
@@ -177,7 +194,7 @@ impl Watcher {
     async fn follow(&mut self) -> Result<Option<v1::WatchResponse>, WatchEnd> {
         match self.subscription.news(self.position) {
             News::Batches(batches, through) => self.take(batches, through),
-            News::InLog(from) => match self.engine.log(from).await {
+            News::InLog(from) => match self.source.engine.log(from).await {
                 Ok(batches) => {
                     let through = batches.last().map_or(from, |batch| batch.last());
                     self.take(batches, through);
@@ -194,7 +211,7 @@ impl Watcher {
                     tokio::select! {
                         () = self.subscription.changed() => return Ok(None),
                         () = sleep_until(self.bookmark_due) => return Ok(None),
-                        () = self.shutdown.requested() => return Err(WatchEnd::ShuttingDown),
+                        () = self.source.shutdown.requested() => return Err(WatchEnd::ShuttingDown),
                     }
                 }
             }
@@ -202,7 +219,11 @@ impl Watcher {
         // However much passes by that was not selected, the stream is never silent for longer.
         let silent = self.taken.is_empty() && self.batches.is_empty();
         let due = silent && self.bookmark_due <= Instant::now();
-        Ok(due.then(|| message(self.position, Told::Bookmark(v1::Bookmark {}))))
+        Ok(due.then(|| self.bookmark()))
+    }
+
+    fn bookmark(&self) -> v1::WatchResponse {
+        message(self.position, Told::Bookmark(v1::Bookmark {}))
     }
 
     fn take(&mut self, batches: Vec<Arc<Batch>>, through: Revision) {
@@ -223,6 +244,7 @@ impl Watcher {
                     self.add_latest(&mut latest, &batches, through);
                 }
                 self.taken = latest.commits();
+                self.owes_bookmark = !self.taken.is_empty();
             }
         }
     }

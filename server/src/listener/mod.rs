@@ -129,7 +129,7 @@ impl Listener {
             match accepted {
                 Ok((stream, caller)) => match limit.admit(&caller, place) {
                     Some(places) => {
-                        let Caller { uid, gid, pid, executable, process: _ } = &caller;
+                        let Caller { uid, gid, pid, executable, process: _, streams: _ } = &caller;
                         tracing::debug!(uid, gid, pid, %executable, "connected");
                         return Connection::new(stream, caller, places);
                     }

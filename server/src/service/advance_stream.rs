@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, StateChange};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
 
 use super::{Refusal, parse, streams::ResponseStream};
@@ -20,7 +21,7 @@ const CHUNK: usize = 1_024;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// A stream of changes. While one chunk is committed, the client's next ones arrive.
-struct Changes {
+pub(super) struct Changes {
     engine: Arc<dyn Engine>,
     shutdown: Shutdown,
     caller: Caller,
@@ -31,6 +32,7 @@ struct Changes {
     sequence: i64,
     /// What ends the stream, to be told once what came before it is acknowledged.
     end: Option<Status>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// What arrived together: changes that are valid, and what came after them that is not.
@@ -39,13 +41,7 @@ struct Chunk {
     end: Option<Status>,
 }
 
-pub(super) fn serve(
-    engine: Arc<dyn Engine>,
-    shutdown: Shutdown,
-    caller: Caller,
-    requests: Streaming<v1::AdvanceStreamRequest>,
-) -> ResponseStream<v1::AdvanceStreamResponse> {
-    let changes = Changes { engine, shutdown, caller, requests, hold: None, sequence: 0, end: None };
+pub(super) fn serve(changes: Changes) -> ResponseStream<v1::AdvanceStreamResponse> {
     Box::pin(stream::unfold(Some(changes), |changes| async {
         let mut changes = changes?;
         match changes.next().await {
@@ -57,6 +53,16 @@ pub(super) fn serve(
 }
 
 impl Changes {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        shutdown: Shutdown,
+        caller: Caller,
+        requests: Streaming<v1::AdvanceStreamRequest>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { engine, shutdown, caller, requests, hold: None, sequence: 0, end: None, _place: place }
+    }
+
     async fn next(&mut self) -> Result<Option<v1::AdvanceStreamResponse>, Status> {
         if let Some(end) = self.end.take() {
             return Err(end);

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use sessiond_proto::v1::{
     admin_service_server::AdminServiceServer, session_service_server::SessionServiceServer,
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Status, service::interceptor::InterceptedService};
 
-use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown};
+use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown, watch::Snapshots};
 
 use status::Refusal;
 pub(crate) use status::in_our_words;
@@ -29,6 +30,7 @@ pub(crate) const MAX_MESSAGE: usize = 4 << 20;
 pub(crate) struct Daemon {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) holds: Holds,
+    pub(crate) snapshots: Snapshots,
     pub(crate) shutdown: Shutdown,
     pub(crate) started: std::time::SystemTime,
 }
@@ -51,6 +53,11 @@ pub(crate) fn admin_service(daemon: Daemon) -> InterceptedService<AdminServiceSe
 fn permitted(request: Request<()>) -> Result<Request<()>, Status> {
     let caller = request.extensions().get::<Caller>();
     if caller.is_some_and(Caller::is_permitted) { Ok(request) } else { Err(Refusal::NotPermitted.into()) }
+}
+
+/// A place for a stream on the caller's connection, until it is dropped.
+fn place(caller: &Caller) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(&caller.streams).try_acquire_owned().map_err(|_| Refusal::Streams)
 }
 
 /// Who calls.

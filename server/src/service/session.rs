@@ -3,10 +3,15 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, instrument};
 
 use super::{
-    Daemon, Refusal, advance_stream, caller, list, parse,
+    Daemon, Refusal,
+    advance_stream::{self, Changes},
+    caller, list, parse, place,
     streams::{self, ResponseStream},
 };
-use crate::{engine::Loaded, watch::Watcher};
+use crate::{
+    engine::Loaded,
+    watch::{Source, Watcher},
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -19,12 +24,13 @@ impl SessionService for Daemon {
     #[instrument(skip_all, fields(session = request.get_ref().name))]
     async fn hold(&self, request: Request<v1::HoldRequest>) -> Answer<Self::HoldStream> {
         let caller = caller(&request)?;
+        let place = place(&caller)?;
         let (claim, token) = parse::hold(request.into_inner(), caller)?;
         let stream = match token {
             Some(token) => self.holds.resume(claim, token).await,
             None => self.holds.hold(claim),
         };
-        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?)))
+        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, place)))
     }
 
     #[instrument(skip_all, fields(session = request.get_ref().name))]
@@ -71,8 +77,10 @@ impl SessionService for Daemon {
         request: Request<Streaming<v1::AdvanceStreamRequest>>,
     ) -> Answer<Self::AdvanceStreamStream> {
         let caller = caller(&request)?;
+        let place = place(&caller)?;
         let changes = request.into_inner();
-        Ok(Response::new(advance_stream::serve(self.engine.clone(), self.shutdown.clone(), caller, changes)))
+        let changes = Changes::new(self.engine.clone(), self.shutdown.clone(), caller, changes, place);
+        Ok(Response::new(advance_stream::serve(changes)))
     }
 
     #[instrument(skip_all, fields(session = request.get_ref().name))]
@@ -91,10 +99,11 @@ impl SessionService for Daemon {
 
     #[instrument(skip_all)]
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let place = place(&caller(&request)?)?;
         let (selection, start, mode, bookmark_interval) = parse::watch(request.into_inner())?;
-        let watcher =
-            Watcher::new(self.engine.clone(), self.shutdown.clone(), selection, mode, bookmark_interval)
-                .starting(start);
-        Ok(Response::new(streams::watch(watcher)))
+        let (engine, snapshots) = (self.engine.clone(), self.snapshots.clone());
+        let source = Source { engine, snapshots, shutdown: self.shutdown.clone() };
+        let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);
+        Ok(Response::new(streams::watch(watcher, place)))
     }
 }

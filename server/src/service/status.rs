@@ -28,6 +28,11 @@ pub(crate) enum Refusal {
     NotPermitted,
     #[error("the daemon is stopping")]
     ShuttingDown,
+    #[error(
+        "a connection has at most {} streams (Hold, Watch, AdvanceStream) open; open another connection",
+        crate::caller::MAX_STREAMS
+    )]
+    Streams,
     #[error("a message is larger than {} bytes", super::MAX_MESSAGE)]
     TooLarge,
     #[error("the message is not encoded as the schema says; make the client's code anew from the schema")]
@@ -68,7 +73,7 @@ impl Refusal {
             Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
             Self::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
             Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
-            Self::TooLarge => (Code::ResourceExhausted, Reason::LimitExceeded),
+            Self::TooLarge | Self::Streams => (Code::ResourceExhausted, Reason::LimitExceeded),
             Self::Change { refusal, .. } => refusal.code_and_reason(),
             Self::Engine(error) => engine_code_and_reason(error),
         }

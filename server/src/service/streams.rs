@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, stream};
 use sessiond_proto::v1;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use v1::hold_response::Event;
 
@@ -16,22 +17,22 @@ use crate::{
 
 pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-pub(super) fn hold(stream: HoldStream) -> ResponseStream<v1::HoldResponse> {
-    Box::pin(stream::unfold(Some(stream), |stream| async {
-        let mut stream = stream?;
+pub(super) fn hold(stream: HoldStream, place: OwnedSemaphorePermit) -> ResponseStream<v1::HoldResponse> {
+    Box::pin(stream::unfold(Some((stream, place)), |stream| async {
+        let (mut stream, place) = stream?;
         match stream.next().await {
-            Ok(Some(event)) => Some((Ok(hold_response(event)), Some(stream))),
+            Ok(Some(event)) => Some((Ok(hold_response(event)), Some((stream, place)))),
             Ok(None) => None,
             Err(end) => Some((Err(Refusal::from(end).into()), None)),
         }
     }))
 }
 
-pub(super) fn watch(watcher: Watcher) -> ResponseStream<v1::WatchResponse> {
-    Box::pin(stream::unfold(Some(watcher), |watcher| async {
-        let mut watcher = watcher?;
+pub(super) fn watch(watcher: Watcher, place: OwnedSemaphorePermit) -> ResponseStream<v1::WatchResponse> {
+    Box::pin(stream::unfold(Some((watcher, place)), |watcher| async {
+        let (mut watcher, place) = watcher?;
         match watcher.next().await {
-            Ok(response) => Some((Ok(response), Some(watcher))),
+            Ok(response) => Some((Ok(response), Some((watcher, place)))),
             Err(end) => Some((Err(Refusal::from(end).into()), None)),
         }
     }))

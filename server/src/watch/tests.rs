@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use sessiond_proto::v1::{RestartReason, watch_response::Event as Told};
 use sessiond_session::StateChange;
 
-use super::{Mode, Start, Watcher};
+use super::{Mode, Snapshots, Source, Start, Watcher};
 use crate::{
     engine::{Bearer, Engine, Holder, MemoryEngine, Op, Revision, Selection, TokenHash, Write},
     shutdown::{self, Shutdown, Stopper},
@@ -54,7 +54,9 @@ impl Subject {
     fn watch(&self, mode: Mode, start: Start) -> Watcher {
         let selection = Selection { names: ["a".parse().expect("valid")].into(), prefix: None };
         let interval = Duration::from_secs(5);
-        Watcher::new(self.engine.clone(), self.shutdown.clone(), selection, mode, interval).starting(start)
+        let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
+        let source = Source { engine, snapshots: Snapshots::default(), shutdown };
+        Watcher::new(source, selection, mode, interval).starting(start)
     }
 }
 
@@ -123,4 +125,19 @@ async fn a_watch_ends_when_the_daemon_stops() {
     beginning(&mut watcher).await;
     subject.stopper.stop();
     assert!(watcher.next().await.is_err());
+}
+
+#[tokio::test]
+async fn a_watcher_of_the_latest_is_told_where_to_go_on_after_each_lot() {
+    let mut subject = Subject::new().await;
+    let mut watcher = subject.watch(Mode::Latest, Start::Anew);
+    beginning(&mut watcher).await;
+    let head = subject.advance(3).await;
+    let (revision, Told::Change(change)) = next(&mut watcher).await else { panic!("what they came to") };
+    assert_eq!((revision, change.pts), (head, Some(3)));
+    subject.advance(1).await;
+    let (revision, Told::Bookmark(_)) = next(&mut watcher).await else { panic!("before anything newer") };
+    assert_eq!(revision, head);
+    let (_, Told::Change(change)) = next(&mut watcher).await else { panic!("then what is newer") };
+    assert_eq!(change.pts, Some(4));
 }
