@@ -164,6 +164,17 @@ async fn a_stock_file_whose_name_is_new_is_taken_in_at_its_first_use() {
 }
 
 #[tokio::test]
+async fn a_stock_file_is_taken_in_by_who_reads_a_session_that_was_only_held_before() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    client.hold("alice").await.release().await;
+    let session = random_session();
+    stock::make(&file(&daemon, "alice"), &session);
+    let loaded = client.load("alice").await.session.expect("taken in");
+    assert_eq!(loaded.user, session.user);
+}
+
+#[tokio::test]
 async fn a_stock_file_that_was_taken_in_stays_so_over_restarts_and_writes() {
     let mut daemon = Daemon::start().await;
     let mut session = random_session();

@@ -222,6 +222,88 @@ async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_nex
 }
 
 #[tokio::test]
+async fn the_file_of_a_deleted_session_that_a_program_reads_is_removed_when_it_has_done() {
+    let daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+    let program = stock::open(&file(&daemon, "alice")).expect("it opens");
+    program.execute_batch("begin; select * from version").expect("nobody holds the session");
+    held.delete().await;
+    eventually(|| daemon.log().contains("stays behind for now").then_some(())).await;
+    assert!(file(&daemon, "alice").exists());
+    drop(program);
+    eventually(|| (!file(&daemon, "alice").exists()).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_put_back_from_a_copy_is_not_written_over() {
+    let daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &session).await;
+    let copy = fs::read(file(&daemon, "alice")).expect("there");
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let newer = random_session();
+    held.save(newer.clone()).await;
+    held.release().await;
+    in_file(&daemon, "alice", &newer).await;
+
+    fs::write(file(&daemon, "alice"), &copy).expect("written");
+
+    let refused = client.try_hold("alice").await.err().expect("it is not the one that was left");
+    expect_reason(&refused, Code::FailedPrecondition, Reason::ForeignFile);
+    assert!(fs::read(file(&daemon, "alice")).expect("there") == copy);
+    let action = v1::MirrorAction::Replace.into();
+    let request = v1::SettleMirrorRequest { name: "alice".into(), action };
+    let settled = client.admin.clone().settle_mirror(request).await.expect("written").into_inner();
+    assert!(fs::read(daemon.dir().join(settled.kept_as)).expect("kept") == copy);
+    in_file(&daemon, "alice", &newer).await;
+}
+
+#[tokio::test]
+async fn a_file_written_into_in_spite_of_the_lock_is_not_written_over() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let (alice, bob) = (client.hold("alice").await, client.hold("bob").await);
+    alice.save(random_session()).await;
+    bob.save(random_session()).await;
+    let other = random_session();
+    let path = file(&daemon, "other");
+    stock::make(&path, &other);
+    let content = fs::read(&path).expect("there");
+    fs::remove_file(&path).expect("removed");
+    eventually(|| file(&daemon, "alice").exists().then_some(())).await;
+
+    // As `cp` does: into the same file.
+    fs::write(file(&daemon, "alice"), &content).expect("written");
+
+    let newest = random_session();
+    alice.save(newest.clone()).await;
+    eventually(|| daemon.log().contains("is not touched").then_some(())).await;
+    assert!(fs::read(file(&daemon, "alice")).expect("there") == content);
+    assert_eq!(alice.load().await.0, Some(newest), "the holder's writes go on");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_made_is_removed_and_nothing_else() {
+    let mut daemon = Daemon::start().await;
+    daemon.stop().await;
+    let [left, mine] = [".alice.session.Ab3dE9.sessiond-new", ".alice.session.backup.new"]
+        .map(|name| daemon.dir().join(name));
+    fs::write(&left, "half").expect("written");
+    fs::write(&mine, "mine").expect("written");
+    daemon.start_again().await;
+    eventually(|| (!left.exists()).then_some(())).await;
+    assert!(mine.exists());
+}
+
+#[tokio::test]
 async fn a_file_newer_than_a_store_that_was_restored_is_neither_removed_nor_used_unasked() {
     let mut daemon = Daemon::start().await;
     let held = daemon.client().await.hold("alice").await;

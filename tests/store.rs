@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use sessiond_proto::v1;
+use sessiond_proto::{Reason, v1};
+use tonic::Code;
 
-use crate::harness::{Daemon, channel, pts, random_session};
+use crate::harness::{Daemon, channel, expect_reason, pts, random_session, stock};
 
 /// How far the revision of a copy is from that of its original, at the least.
 const JUMP: i64 = 1 << 32;
@@ -164,6 +165,43 @@ async fn is_refused(daemon: &Daemon) {
     let after = files(&daemon.dir());
     assert!(before.keys().eq(after.keys()), "{:?}", after.keys());
     assert!(before == after, "no byte of any file is changed");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_written_over() {
+    let mut daemon = Daemon::start().await;
+    let held = daemon.client().await.hold("alice").await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    daemon.stop().await;
+    let store = rusqlite::Connection::open(daemon.dir().join("sessiond.db")).expect("it opens");
+    store.execute("update session set image = x'ff'", ()).expect("spoilt");
+    store.close().expect("closed");
+    daemon.start_again().await;
+
+    let client = daemon.client().await;
+    let damaged = |status| expect_reason(&status, Code::DataLoss, Reason::SessionDamaged);
+    damaged(client.try_load("alice", &held.token).await.expect_err("it cannot be read"));
+    damaged(client.advance(held.advance_request(pts(5))).await.expect_err("nor added to"));
+    let merge = v1::SaveRequest { mode: v1::SaveMode::Merge.into(), ..held.save_request(random_session()) };
+    damaged(client.save(merge).await.expect_err("nor merged into"));
+    client.release("alice", &held.token).await.expect("it can be let go");
+
+    // Its file has it all.
+    let action = v1::MirrorAction::Take.into();
+    let request = v1::SettleMirrorRequest { name: "alice".into(), action };
+    client.admin.clone().settle_mirror(request).await.expect("taken");
+    let again = client.hold("alice").await;
+    assert_eq!(again.session.map(stock::as_in_file), Some(stock::as_in_file(session)));
+}
+
+#[tokio::test]
+async fn a_store_that_is_whole_is_not_made_anew() {
+    let (mut daemon, session) = stopped_with_a_session().await;
+    daemon.start_again_with("--rebuild").await;
+    assert!(daemon.log().contains("the store is whole"));
+    let held = daemon.client().await.hold("alice").await;
+    assert_eq!(held.session, Some(session), "with what no file has");
 }
 
 #[tokio::test]

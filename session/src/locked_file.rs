@@ -28,8 +28,17 @@ pub struct LockedFile {
     /// Absolute path, as it was given: symbolic links may lead it elsewhere later.
     path: PathBuf,
     connection: Connection,
+    /// Its content as this process left it.
+    content: Content,
     /// Dropped after the connection is.
     registration: Registration,
+}
+
+/// What tells that a file's content was written, short of reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Content {
+    bytes: u64,
+    modified: (i64, i64),
 }
 
 /// Why a file could not be opened, made, written or removed.
@@ -50,7 +59,8 @@ pub enum FileError {
     /// It is a SQLite database that is damaged.
     #[error("it is damaged")]
     Damaged(#[source] rusqlite::Error),
-    /// The path leads to another file than the one that is open, or to none. Nothing was written.
+    /// The path leads to another file than the one that is open, or to none; or another program wrote into the file in spite
+    /// of the lock, as `cp` does. Nothing was written.
     #[error("another program moved or replaced it")]
     Replaced,
     /// The disk is full. Nothing was changed.
@@ -79,6 +89,9 @@ struct Identity {
 }
 
 impl LockedFile {
+    /// How the name of a file ends that is being made. One that is left was cut off by a crash.
+    pub const UNFINISHED: &'static str = ".sessiond-new";
+
     /// Opens and locks a file that exists.
     ///
     /// # Errors
@@ -91,11 +104,12 @@ impl LockedFile {
         if Identity::of(&path)? != identity {
             return Err(FileError::Replaced);
         }
-        Ok(Self { path, connection, registration })
+        let content = Content::of(&path)?;
+        Ok(Self { path, connection, content, registration })
     }
 
     /// Makes a file, readable by its owner alone, and opens and locks it. It appears under its name whole and durable, or
-    /// not at all; while it is made, it is a file in the same directory whose name begins with a dot and ends in `.new`.
+    /// not at all; while it is made, it is a file in the same directory whose name begins with a dot and ends in [`UNFINISHED`](Self::UNFINISHED).
     ///
     /// # Errors
     /// [`FileError::Exists`] if there is one, which is never replaced. In general no file was made; if it was, and another
@@ -112,8 +126,11 @@ impl LockedFile {
         prefix.push(name);
         prefix.push(".");
         // Closed before SQLite opens it.
-        let new =
-            tempfile::Builder::new().prefix(&prefix).suffix(".new").tempfile_in(directory)?.into_temp_path();
+        let new = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(Self::UNFINISHED)
+            .tempfile_in(directory)?
+            .into_temp_path();
         write_new(&new, fill).map_err(|error| FileError::of(error, &new))?;
         remove_orphans(&path)?;
         new.persist_noclobber(&path).map_err(|error| match error.error.kind() {
@@ -129,9 +146,10 @@ impl LockedFile {
         &self.path
     }
 
-    /// Whether its path still leads to it.
+    /// Whether its path still leads to it, with what this process left in it.
     pub fn path_is_ours(&self) -> bool {
         Identity::of(&self.path).is_ok_and(|identity| identity == self.registration.0)
+            && Content::of(&self.path).is_ok_and(|content| content == self.content)
     }
 
     /// For reading. Writes go through [`write`](Self::write).
@@ -158,6 +176,10 @@ impl LockedFile {
             let _ = self.connection.release_memory();
             Ok(value)
         })();
+        // Also after an error: pages may have been written and taken back.
+        if let Ok(content) = Content::of(&self.path) {
+            self.content = content;
+        }
         result.map_err(|error| FileError::of(error, &self.path))
     }
 
@@ -226,6 +248,13 @@ impl From<io::Error> for FileError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Io(error),
         }
+    }
+}
+
+impl Content {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self { bytes: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
     }
 }
 

@@ -195,6 +195,12 @@ impl StateChange {
             && removed_channels.is_empty()
     }
 
+    /// Whether it sets a counter, and does not only forget channels.
+    pub fn sets_anything(&self) -> bool {
+        let Self { pts, qts, date, seq, channels, removed_channels: _ } = self;
+        pts.is_some() || qts.is_some() || date.is_some() || seq.is_some() || !channels.is_empty()
+    }
+
     /// Makes this change and a later one into one change with the same effect.
     pub fn followed_by(&mut self, later: Self) {
         let Self { pts, qts, date, seq, channels, removed_channels } = later;

@@ -22,9 +22,8 @@ pub(crate) enum Error {
     /// By these programs, as far as the system tells.
     #[error("the session's file is in use by {}; close it there and ask again", sessiond_session::Openers(.0))]
     FileInUse(Vec<Opener>),
-    #[error(
-        "the session's file {0}; `sessiond import --force NAME` takes what is in it, `sessiond mirror --force NAME` writes over it"
-    )]
+    /// What is wrong with it, and the ways out.
+    #[error("the session's file {0}")]
     ForeignFile(String),
     #[error("the session has no file to take anything from")]
     NoFile,

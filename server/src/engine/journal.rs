@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 
 use super::{
-    Batch, Commit, Error, Event, Hold, LogError, Revision,
+    Batch, Commit, Error, Event, Hold, LogError, Revision, Sessions,
     requests::{Answered, Requests},
     state::{Keys, State},
 };
@@ -19,8 +19,8 @@ pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
     /// Identity of the store.
     fn store_id(&self) -> &str;
 
-    /// Makes a transaction durable. `state` is as it was before it.
-    fn write(&mut self, transaction: &Transaction, state: &State) -> Result<(), WriteError>;
+    /// Makes a transaction durable. `sessions` are as they were before it.
+    fn write(&mut self, transaction: &Transaction, sessions: &Sessions) -> Result<(), WriteError>;
 
     /// Remembers requests that changed nothing, for the next transaction: up to then, a retry changes nothing either.
     fn defer(&mut self, requests: Vec<(SessionName, Answered)>);
@@ -48,13 +48,13 @@ pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
     fn forget_holds(&mut self, names: &[SessionName]) -> Result<(), WriteError>;
 
     /// Does a little of what can wait. Tells the revision through which the log is trimmed.
-    fn tidy(&mut self, state: &State) -> Revision;
+    fn tidy(&mut self, sessions: &Sessions) -> Result<Revision, WriteError>;
 
     /// Revision after which the log is whole, and its size in bytes.
     fn log_extent(&self) -> (Revision, u64);
 
     /// Writes what can wait, and closes.
-    fn close(&mut self, state: &State);
+    fn close(&mut self, sessions: &Sessions);
 }
 
 /// What a journal had.

@@ -6,7 +6,7 @@ use sessiond_session::Session;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
-    Batch, Bearer, Engine, Error, Figures, Hold, Loaded, LogError, MirrorAction, Op, Outcome, Place,
+    Batch, Bearer, Engine, Entry, Error, Figures, Hold, Loaded, LogError, MirrorAction, Op, Outcome, Place,
     Revision, Selection, Settled, Snapshot, Subscription, Write,
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
@@ -80,7 +80,8 @@ impl<J: Journal> LocalEngine<J> {
     /// Takes a stock file in, if there is one by this name and nothing is known of it yet.
     async fn take_in_unknown(&self, name: &SessionName) -> Result<(), Error> {
         let Some(mirrors) = &self.mirrors else { return Ok(()) };
-        if self.committer.state().entry(name).is_some() || !mirrors.exists(name) {
+        let known = |entry: &Entry| entry.session.is_some() || entry.held().is_some();
+        if self.committer.state().entry(name).is_some_and(known) || !mirrors.exists(name) {
             return Ok(());
         }
         match self.claim(name).await {
@@ -119,6 +120,9 @@ impl<J: Journal> LocalEngine<J> {
         let hold = entry.held().filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
         if hold.holder.uid != bearer.uid {
             return Err(Error::NotPermitted);
+        }
+        if let Some(why) = entry.unreadable() {
+            return Err(Error::Damaged(why.to_string()));
         }
         let keys = entry.keys.clone().unwrap_or_default();
         let session = entry.session.map(|session| with_keys(&session, &keys));

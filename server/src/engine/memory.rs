@@ -6,7 +6,7 @@ use sessiond_proto::SessionName;
 use uuid::Uuid;
 
 use super::{
-    Batch, Error, LogError, Revision,
+    Batch, Error, LogError, Revision, Sessions,
     journal::{Journal, Recovered, Transaction, WriteError},
     local::LocalEngine,
     requests::Answered,
@@ -64,7 +64,7 @@ impl Journal for Volatile {
         &self.store_id
     }
 
-    fn write(&mut self, transaction: &Transaction, _: &State) -> Result<(), WriteError> {
+    fn write(&mut self, transaction: &Transaction, _: &Sessions) -> Result<(), WriteError> {
         if let Some(batch) = &transaction.batch {
             self.commits += batch.commits().len();
             self.bytes += batch.weight();
@@ -116,13 +116,13 @@ impl Journal for Volatile {
         Err(Error::StorageFailed)
     }
 
-    fn tidy(&mut self, _: &State) -> Revision {
-        self.floor
+    fn tidy(&mut self, _: &Sessions) -> Result<Revision, WriteError> {
+        Ok(self.floor)
     }
 
     fn log_extent(&self) -> (Revision, u64) {
         (self.floor, self.bytes as u64)
     }
 
-    fn close(&mut self, _: &State) {}
+    fn close(&mut self, _: &Sessions) {}
 }

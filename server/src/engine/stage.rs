@@ -5,16 +5,16 @@ use sessiond_session::{Clear, MAX_CHANNELS, MAX_DCS, Session, StateChange, Updat
 
 use super::{
     Batch, Bearer, Commit, Error, Event, Hold, HoldStatus, Holder, LostReason, Op, Outcome, Request,
-    Revision, SaveMode, TokenHash, Write,
+    Revision, SaveMode, Sessions, TokenHash, Write,
     journal::{Journal, Transaction},
     requests::{Answered, Requests},
-    state::{Entry, Keys, State, keys_of, with_keys},
+    state::{Entry, Keys, keys_of, with_keys},
 };
 
 /// Checks the writes of one batch, each against what the ones before it in the batch will have done, and gathers what is
 /// to be made durable. Nothing outside changes.
 pub(crate) struct Stage<'a, J> {
-    state: &'a State,
+    sessions: &'a Sessions,
     requests: &'a Requests,
     journal: &'a mut J,
     now: SystemTime,
@@ -33,6 +33,8 @@ struct Draft {
     moved: Moved,
     keys: Option<Arc<Keys>>,
     hold: Option<Arc<Hold>>,
+    /// Why its data cannot be read.
+    unreadable: Option<Arc<str>>,
     answered: Vec<Answered>,
 }
 
@@ -49,13 +51,19 @@ struct Moved {
 }
 
 impl<'a, J: Journal> Stage<'a, J> {
-    pub(crate) fn new(state: &'a State, requests: &'a Requests, journal: &'a mut J) -> Self {
+    /// `sessions` are as of `revision`.
+    pub(crate) fn new(
+        sessions: &'a Sessions,
+        revision: Revision,
+        requests: &'a Requests,
+        journal: &'a mut J,
+    ) -> Self {
         Self {
-            state,
+            sessions,
             requests,
             journal,
             now: SystemTime::now(),
-            revision: state.revision,
+            revision,
             drafts: HashMap::new(),
             commits: Vec::new(),
             weight: 0,
@@ -89,6 +97,9 @@ impl<'a, J: Journal> Stage<'a, J> {
             && draft.revision != expected
         {
             return Err(Error::RevisionMismatch { current: draft.revision });
+        }
+        if matches!(op, Op::Save { .. } | Op::Advance(_)) {
+            draft.check_readable()?;
         }
         let outcome = match op {
             Op::Save { session, mode, clear } => self.save(&name, *session, mode, &clear),
@@ -167,6 +178,7 @@ impl<'a, J: Journal> Stage<'a, J> {
     /// A file has no place for the home data center beside the user's, nor for test mode: those stay as they are.
     fn take_in(&mut self, name: &SessionName, mut found: Session) -> Result<Outcome, Error> {
         self.check_unheld(name)?;
+        self.draft(name).unreadable = None;
         if let Some(known) = &self.draft(name).session {
             let user_dc = found.user.as_ref().map(|user| user.dc);
             found.home_dc = known.home_dc.filter(|dc| user_dc.is_none_or(|user_dc| user_dc == *dc));
@@ -184,7 +196,7 @@ impl<'a, J: Journal> Stage<'a, J> {
 
     fn advance(&mut self, name: &SessionName, changes: Vec<StateChange>) -> Result<Outcome, Error> {
         // Not looked up for each change: there may be a thousand.
-        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.state.entry(name)));
+        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.sessions.get(name)));
         let advanced = self.advance_draft(name, &mut draft, changes);
         self.drafts.insert(name.clone(), draft);
         advanced
@@ -219,6 +231,7 @@ impl<'a, J: Journal> Stage<'a, J> {
             return draft.unchanged();
         }
         draft.session = None;
+        draft.unreadable = None;
         draft.moved = Moved::default();
         let keys = Arc::new(Keys::new());
         draft.keys = Some(Arc::clone(&keys));
@@ -279,7 +292,7 @@ impl<'a, J: Journal> Stage<'a, J> {
     }
 
     fn commit(&mut self, name: &SessionName, event: Event) -> Revision {
-        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.state.entry(name)));
+        let mut draft = self.drafts.remove(name).unwrap_or_else(|| Draft::of(self.sessions.get(name)));
         let revision = self.commit_to(name, &mut draft, event);
         self.drafts.insert(name.clone(), draft);
         revision
@@ -307,17 +320,26 @@ impl<'a, J: Journal> Stage<'a, J> {
 
     fn draft(&mut self, name: &SessionName) -> &mut Draft {
         if !self.drafts.contains_key(name) {
-            self.drafts.insert(name.clone(), Draft::of(self.state.entry(name)));
+            self.drafts.insert(name.clone(), Draft::of(self.sessions.get(name)));
         }
         self.drafts.get_mut(name).expect("it was just made")
     }
 }
 
 impl Draft {
+    /// What cannot be read is not written over: whatever is whole of it, keys above all, would be lost.
+    fn check_readable(&self) -> Result<(), Error> {
+        match &self.unreadable {
+            Some(why) => Err(Error::Damaged(why.to_string())),
+            None => Ok(()),
+        }
+    }
+
     fn of(entry: Option<&Entry>) -> Self {
         let entry = entry.cloned().unwrap_or_default();
+        let unreadable = entry.unreadable().cloned();
         let Entry { revision, changed: _, session, keys, hold, damage: _ } = entry;
-        Self { revision, session, moved: Moved::default(), keys, hold, answered: Vec::new() }
+        Self { revision, session, moved: Moved::default(), keys, hold, unreadable, answered: Vec::new() }
     }
 
     fn unchanged(&self) -> Outcome {
@@ -327,7 +349,8 @@ impl Draft {
     /// Sets what a change mentions, and tells whether that changed anything.
     fn advance(&mut self, change: &StateChange) -> Result<bool, Error> {
         let state = self.session.as_ref().and_then(|session| session.state.as_ref());
-        let is_new = state.is_none() && !self.moved.any;
+        // Forgetting what is not there makes no session.
+        let is_new = state.is_none() && !self.moved.any && change.sets_anything();
         if !is_new && !self.moved.would_change(state, change) {
             return Ok(false);
         }

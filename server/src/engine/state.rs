@@ -82,9 +82,7 @@ impl State {
     /// Takes over what was read from the disk again, which knows nothing of the sessions' files.
     pub(crate) fn become_again(&mut self, read: Self) {
         let earlier = std::mem::replace(self, read);
-        for (name, _) in
-            earlier.sessions.iter().filter(|(_, entry)| matches!(entry.damage, Some(Damage::File)))
-        {
+        for (name, _) in earlier.sessions.iter().filter(|(_, entry)| entry.has_file_damage()) {
             self.set_file_damage(name, Some(Damage::File));
         }
     }
@@ -213,6 +211,11 @@ impl Entry {
             Some(Damage::Stored(why)) => Some(why),
             Some(Damage::File) | None => None,
         }
+    }
+
+    /// Whether something is wrong with its file.
+    pub(crate) fn has_file_damage(&self) -> bool {
+        matches!(self.damage, Some(Damage::File))
     }
 
     /// Whether there is nothing but a hold that has ended.

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::Observer;
 use crate::engine::{
-    Batch, Error, Revision, Write,
+    Batch, Error, Revision, Sessions, Write,
     feed::Feed,
     journal::{Journal, Recovered, Transaction, WriteError},
     leftovers::Leftovers,
@@ -186,8 +186,8 @@ impl<J: Journal> Core<J> {
         writer: &mut Writer<J>,
         waiting: &mut VecDeque<(Write, T)>,
     ) -> (Vec<Staged<T>>, Transaction) {
-        let state = self.state();
-        let mut stage = Stage::new(&state, &writer.requests, &mut writer.journal);
+        let (sessions, revision) = self.sessions();
+        let mut stage = Stage::new(&sessions, revision, &writer.requests, &mut writer.journal);
         let mut staged = Vec::with_capacity(waiting.len());
         while stage.weight() < BATCH_BYTES
             && let Some((write, of)) = waiting.pop_front()
@@ -226,7 +226,7 @@ impl<J: Journal> Core<J> {
     }
 
     fn write(&self, writer: &mut Writer<J>, transaction: &Transaction) -> Result<(), WriteError> {
-        if transaction.is_empty() { Ok(()) } else { writer.journal.write(transaction, &self.state()) }
+        if transaction.is_empty() { Ok(()) } else { writer.journal.write(transaction, &self.sessions().0) }
     }
 
     /// Takes a durable transaction into memory, and tells everyone.
@@ -296,7 +296,11 @@ impl<J: Journal> Core<J> {
             let _ = self.read_again(&mut writer);
             return;
         }
-        writer.trimmed = writer.journal.tidy(&self.state());
+        match writer.journal.tidy(&self.sessions().0) {
+            Ok(trimmed) => writer.trimmed = trimmed,
+            Err(WriteError::Full) => {}
+            Err(WriteError::Unknown(cause)) => return writer.doubt(&*cause),
+        }
         let trimmed = writer.trimmed;
         writer.requests.trim(trimmed);
         self.forget_leftovers(&mut writer);
@@ -324,6 +328,9 @@ impl<J: Journal> Core<J> {
     pub(super) fn whole_session(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
         // The writer's lock first: no commit comes between the session and its keys.
         let mut writer = lock(&self.writer);
+        if writer.closed {
+            return Err(Error::Closed);
+        }
         let entry = self.state().entry(name).cloned();
         let Some(entry) = entry else { return Ok(None) };
         let Some(session) = entry.session else { return Ok(None) };
@@ -337,12 +344,22 @@ impl<J: Journal> Core<J> {
     pub(super) fn close(&self) {
         let mut writer = lock(&self.writer);
         if !std::mem::replace(&mut writer.closed, true) {
-            writer.journal.close(&self.state());
+            writer.journal.close(&self.sessions().0);
         }
     }
 
     pub(super) fn set_file_damage(&self, name: &SessionName, damage: Option<Damage>) {
-        locks::write(&self.state).set_file_damage(name, damage);
+        // Mostly nothing changes, and readers need not wait.
+        let same = self.state().entry(name).is_none_or(|entry| entry.has_file_damage() == damage.is_some());
+        if !same {
+            locks::write(&self.state).set_file_damage(name, damage);
+        }
+    }
+
+    /// All sessions, and their revision. Nobody waits while they are looked at.
+    fn sessions(&self) -> (Sessions, Revision) {
+        let state = self.state();
+        (state.sessions.clone(), state.revision)
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -394,8 +411,10 @@ fn missed<J: Journal>(journal: &mut J, before: Revision, head: Revision) -> Resu
     }
 }
 
+/// Refuses every write of a transaction that did not come about: one that was refused by itself too, since that may have
+/// been for what another one of them would have done.
 fn fail<T>(staged: &mut [Staged<T>], error: &Error) {
-    for staged in staged.iter_mut().filter(|staged| staged.answer.is_ok()) {
+    for staged in staged {
         staged.answer = Err(error.clone());
     }
 }

@@ -7,7 +7,8 @@ use sessiond_session::StateChange;
 
 use super::Committer;
 use crate::engine::{
-    Batch, Bearer, Error, Hold, Holder, LogError, News, Op, Request, Revision, Selection, TokenHash, Write,
+    Batch, Bearer, Error, Hold, Holder, LogError, LostReason, News, Op, Request, Revision, Selection,
+    Sessions, TokenHash, Write,
     journal::{Journal, Recovered, Transaction, WriteError},
     locks::lock,
     requests::{Answered, Requests},
@@ -55,7 +56,7 @@ impl Journal for Flaky {
         "store"
     }
 
-    fn write(&mut self, transaction: &Transaction, _: &State) -> Result<(), WriteError> {
+    fn write(&mut self, transaction: &Transaction, _: &Sessions) -> Result<(), WriteError> {
         let mut disk = lock(&self.0);
         let next = std::mem::take(&mut disk.next);
         if matches!(next, Next::Written | Next::WrittenAndFailed) {
@@ -112,15 +113,15 @@ impl Journal for Flaky {
         Ok(Recovered { state, requests })
     }
 
-    fn tidy(&mut self, _: &State) -> Revision {
-        lock(&self.0).trimmed
+    fn tidy(&mut self, _: &Sessions) -> Result<Revision, WriteError> {
+        Ok(lock(&self.0).trimmed)
     }
 
     fn log_extent(&self) -> (Revision, u64) {
         (0, 0)
     }
 
-    fn close(&mut self, _: &State) {}
+    fn close(&mut self, _: &Sessions) {}
 }
 
 fn name() -> SessionName {
@@ -241,4 +242,19 @@ async fn a_name_that_was_only_ever_held_is_forgotten_with_the_log() {
 
     assert!(committer.state().entry(&name()).is_none());
     assert_eq!(lock(&flaky.0).forgotten, [name()]);
+}
+
+#[tokio::test]
+async fn who_was_refused_for_what_did_not_come_about_is_told_that_it_did_not() {
+    let (committer, flaky) = holding().await;
+    let end = Write::own(name(), Op::End { fence: None, reason: LostReason::EndedByAdmin });
+    lock(&flaky.0).next = Next::Failed;
+
+    let mut waiting = [(end, ()), (advance(1), ())].into();
+    let answers = committer.core.commit_some(&mut lock(&committer.core.writer), &mut waiting);
+
+    for (answer, ()) in answers {
+        assert!(matches!(answer, Err(Error::StorageFailed)), "{answer:?}");
+    }
+    committer.commit(advance(1)).await.expect("the hold goes on");
 }

@@ -194,6 +194,13 @@ async fn a_counter_of_zero_makes_a_state(subject: Subject) {
     assert_ne!(revision, 0);
 }
 
+async fn forgetting_a_channel_where_there_is_none_makes_no_session(subject: Subject) {
+    subject.hold("a", 1).await;
+    let forget = StateChange { removed_channels: vec![5], ..StateChange::default() };
+    let revision = subject.commit(write("a", 1, Op::Advance(vec![forget]))).await.expect("nothing to do");
+    assert_eq!((revision.revision, subject.session("a", 1).await), (0, None));
+}
+
 async fn expected_revision_is_compared(subject: Subject) {
     subject.hold("a", 1).await;
     let none_yet = Write { expected: Some(0), ..advance("a", 1, 1) };
@@ -405,6 +412,7 @@ macro_rules! engine {
             a_hold_does_not_move_the_sessions_revision,
             a_write_that_changes_nothing_is_no_commit,
             a_counter_of_zero_makes_a_state,
+            forgetting_a_channel_where_there_is_none_makes_no_session,
             expected_revision_is_compared,
             a_retry_takes_effect_once,
             a_retry_of_what_changed_nothing_changes_nothing_later,

@@ -96,6 +96,10 @@ impl Due {
         self.changed.notify_all();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Everything that waits.
     pub(super) fn take_all(&self) -> Vec<SessionName> {
         let mut queue = self.lock();

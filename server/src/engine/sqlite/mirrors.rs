@@ -4,12 +4,19 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
     thread,
+    time::Duration,
 };
 
 use sessiond_proto::SessionName;
-use sessiond_session::{Session, formats};
+use sessiond_session::{
+    Session,
+    formats::{self, ImportError},
+};
 use tracing::{error, warn};
 
 use super::{
@@ -17,12 +24,19 @@ use super::{
     due::Due,
     mirror_file::{Found, MirrorError, MirrorFile, Owner},
     session_files::{ENDING, SessionFiles},
+    store::Opened,
     uses::Uses,
 };
 use crate::engine::{
     Batch, Error, Event, Revision, Sessions,
     locks::{lock, try_lock},
 };
+
+/// How long closing may take. What is not written by then is written after the next start.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How much is sent through a channel that only tells its end.
+const NOTHING: usize = 0;
 
 /// Reads a session with its keys, and its revision.
 pub(crate) type Source =
@@ -59,10 +73,20 @@ pub(crate) struct Mirrors {
     /// Sessions that were deleted since their file was written, with the revision of that. What else the store does not know is not ours to remove: it
     /// may be newer than a store that was restored from a copy.
     removals: Mutex<HashMap<SessionName, Revision>>,
+    /// The revision that each file was given last, as far as was noted. One that is older was put back by somebody.
+    written: Mutex<HashMap<SessionName, Revision>>,
     source: OnceLock<(Source, Note)>,
     /// Sessions of the store as it was opened, for the first look at the directory.
     known: Mutex<Sessions>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: Mutex<Option<Thread>>,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+struct Thread {
+    handle: thread::JoinHandle<()>,
+    /// Disconnected when it has ended.
+    ends: Receiver<()>,
 }
 
 /// The file of one session.
@@ -91,6 +115,7 @@ impl Mirrors {
             uses: Uses::default(),
             due: Due::default(),
             removals: Mutex::default(),
+            written: Mutex::default(),
             source: OnceLock::new(),
             known: Mutex::default(),
             thread: Mutex::default(),
@@ -99,16 +124,19 @@ impl Mirrors {
 
     /// Says what the store has, for the time when [`Mirrors::start`] is called: files of held sessions are locked then,
     /// those that are behind or missing are written, and those of deleted sessions are removed.
-    pub(super) fn expect(
-        &self,
-        sessions: &Sessions,
-        behind: &[SessionName],
-        removals: &[(SessionName, Revision)],
-    ) {
-        for (name, _) in sessions.iter().filter(|(_, entry)| entry.held().is_some()) {
-            self.uses.set_held(name, true);
+    pub(super) fn expect(&self, sessions: &Sessions, opened: &Opened) {
+        let Opened { mirrored, removals, .. } = opened;
+        for (name, entry) in sessions {
+            if entry.held().is_some() {
+                self.uses.set_held(name, true);
+            }
+            if mirrored.get(name) != Some(&entry.revision) {
+                self.due.now(name);
+            }
         }
-        behind.iter().chain(removals.iter().map(|(name, _)| name)).for_each(|name| self.due.now(name));
+        removals.iter().for_each(|(name, _)| self.due.now(name));
+        let written = mirrored.iter().filter(|(_, revision)| **revision > 0);
+        lock(&self.written).extend(written.map(|(name, revision)| (name.clone(), *revision)));
         lock(&self.removals).extend(removals.iter().cloned());
         *lock(&self.known) = sessions.clone();
     }
@@ -119,8 +147,13 @@ impl Mirrors {
             return Ok(());
         }
         let mirrors = Arc::clone(self);
-        let thread = thread::Builder::new().name("mirrors".into()).spawn(move || mirrors.run())?;
-        *lock(&self.thread) = Some(thread);
+        let (end, ends) = mpsc::sync_channel(NOTHING);
+        let handle = thread::Builder::new().name("mirrors".into()).spawn(move || {
+            // Dropped at the end, however that comes.
+            let _end = end;
+            mirrors.run();
+        })?;
+        *lock(&self.thread) = Some(Thread { handle, ends });
         Ok(())
     }
 
@@ -166,15 +199,12 @@ impl Mirrors {
             )));
         }
         slot.file = None;
-        match self.find(name)? {
+        match self.find(name, known).map_err(|error| self.refusal(name, error))? {
             Found::Missing => {
                 if known > 0 {
                     self.due.now(name);
                 }
                 Ok(None)
-            }
-            Found::Ours(_, revision) if !self.is_known(name, revision, known) => {
-                Err(Error::ForeignFile(newer(revision, known)))
             }
             Found::Ours(file, revision) => {
                 self.keep_open(slot, file, revision);
@@ -185,7 +215,7 @@ impl Mirrors {
             }
             Found::Unclaimed(session) if known == 0 => Ok(Some(session)),
             Found::Unclaimed(session) => self.adopt(name, &session, slot).map(|()| None),
-            Found::Foreign(why) => Err(Error::ForeignFile(why)),
+            Found::Foreign(why) => Err(foreign(name, &why)),
             Found::Damaged(why) => Err(Error::Damaged(format!(
                 "the file {name}{ENDING} cannot be read ({why}); `sessiond mirror --force {name}` writes it anew"
             ))),
@@ -200,10 +230,11 @@ impl Mirrors {
             Some((session, revision)) if session == *found => {
                 let owner = Owner { store_ids: &self.store_ids, name };
                 let adopted = MirrorFile::adopt(&self.files.path(name), &owner, &session, revision);
-                self.keep_open(slot, adopted.map_err(|error| self.refusal(name, &error))?, revision);
+                lock(&self.written).insert(name.clone(), revision);
+                self.keep_open(slot, adopted.map_err(|error| self.refusal(name, error))?, revision);
                 Ok(())
             }
-            _ => Err(Error::ForeignFile("was put there by another program".into())),
+            _ => Err(foreign(name, "was put there by another program")),
         }
     }
 
@@ -250,9 +281,11 @@ impl Mirrors {
             return Err(Error::NoFile);
         }
         let imported = formats::open_file(&path);
-        Ok(imported
-            .map_err(|error| Error::Damaged(format!("{name}{ENDING} cannot be taken: {error}")))?
-            .session)
+        match imported {
+            Ok(imported) => Ok(imported.session),
+            Err(ImportError::InUse { openers, .. }) => Err(Error::FileInUse(openers)),
+            Err(error) => Err(Error::Damaged(format!("{name}{ENDING} cannot be taken: {error}"))),
+        }
     }
 
     /// Writes a session's file now. With `replace`, whatever is there is kept under another name, which is told.
@@ -265,33 +298,41 @@ impl Mirrors {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         let known = whole.map_or(0, |(_, revision)| *revision);
-        let kept = if replace { self.clear_the_place(name, &mut slot)? } else { None };
+        let kept = if replace { self.clear_the_place(name, known, &mut slot)? } else { None };
         if self.claim_slot(name, known, &mut slot)?.is_some() {
-            return Err(Error::ForeignFile("was put there by another program".into()));
+            return Err(foreign(name, "was put there by another program"));
         }
-        let written = self.write(name, whole, &mut slot).map_err(|error| self.refusal(name, &error));
+        let written = self.write(name, whole, &mut slot).map_err(|error| self.refusal(name, error));
         self.close_if_unused(name, &mut slot);
+        // Whose place is not needed any more goes then.
+        self.due.now(name);
         written.map(|()| kept)
     }
 
     /// Writes everything that is behind, and closes the files.
     pub(crate) fn close(&self) {
         self.due.close();
-        if let Some(thread) = lock(&self.thread).take()
-            && thread.join().is_err()
-        {
+        let Some(Thread { handle, ends }) = lock(&self.thread).take() else { return };
+        if ends.recv_timeout(CLOSE_WITHIN) == Err(RecvTimeoutError::Timeout) {
+            warn!("some session files are behind, and are written after the next start");
+        } else if handle.join().is_err() {
             error!("the mirrors' thread had panicked");
         }
     }
 
     /// Has nothing at a session's path but what is ours. Whatever else was there is kept under another name, which is
     /// told; what a program is using is left to it.
-    fn clear_the_place(&self, name: &SessionName, slot: &mut Slot) -> Result<Option<String>, Error> {
+    fn clear_the_place(
+        &self,
+        name: &SessionName,
+        known: Revision,
+        slot: &mut Slot,
+    ) -> Result<Option<String>, Error> {
         if slot.is_in_place() {
             return Ok(None);
         }
         slot.file = None;
-        match self.find(name)? {
+        match self.find(name, known).map_err(|error| self.refusal(name, error))? {
             Found::Missing | Found::Ours(..) => return Ok(None),
             Found::InUse(openers) => return Err(Error::FileInUse(openers)),
             Found::Unclaimed(_) | Found::Foreign(_) | Found::Damaged(_) => {}
@@ -304,18 +345,41 @@ impl Mirrors {
         Ok(Some(kept))
     }
 
-    fn find(&self, name: &SessionName) -> Result<Found, Error> {
+    /// What is at a session's path. A file of ours counts as foreign if it is not the one that we left there last. `known` is
+    /// the session's revision in the store.
+    fn find(&self, name: &SessionName, known: Revision) -> Result<Found, MirrorError> {
         let owner = Owner { store_ids: &self.store_ids, name };
-        MirrorFile::find(&self.files.path(name), &owner).map_err(|error| self.refusal(name, &error))
+        let found = MirrorFile::find(&self.files.path(name), &owner)?;
+        let wrong = match &found {
+            Found::Ours(_, revision) => self.what_is_wrong(name, *revision, known),
+            _ => None,
+        };
+        Ok(wrong.map_or(found, Found::Foreign))
     }
 
-    fn refusal(&self, name: &SessionName, error: &MirrorError) -> Error {
+    /// What is wrong with a file of ours that has a revision.
+    fn what_is_wrong(&self, name: &SessionName, revision: Revision, known: Revision) -> Option<String> {
+        let written = lock(&self.written).get(name).copied().unwrap_or(0);
+        if known == 0 && !lock(&self.removals).contains_key(name) {
+            Some(format!("has a session (revision {revision}) that the store does not know"))
+        } else if known > 0 && revision > known {
+            Some(format!("is newer (revision {revision}) than the store ({known})"))
+        } else if revision < written {
+            Some(format!("is older (revision {revision}) than the daemon has left it ({written})"))
+        } else {
+            None
+        }
+    }
+
+    fn refusal(&self, name: &SessionName, error: MirrorError) -> Error {
         match error {
             MirrorError::Full => Error::StorageFull,
-            MirrorError::Swapped => Error::ForeignFile("was replaced by another program".into()),
-            error => {
+            MirrorError::InUse(openers) => Error::FileInUse(openers),
+            MirrorError::Swapped => foreign(name, "was replaced by another program"),
+            MirrorError::NotOurs(why) => foreign(name, &why),
+            error @ (MirrorError::Io(_) | MirrorError::Sqlite(_)) => {
                 error!(session = %name, %error, "the session's file cannot be used");
-                Error::Damaged(format!("the file {name}{ENDING} cannot be used: {error}"))
+                Error::StorageFailed
             }
         }
     }
@@ -327,12 +391,6 @@ impl Mirrors {
     fn keep_open(&self, slot: &mut Slot, file: MirrorFile, revision: Revision) {
         slot.file = Some(OpenFile { file, _counted: Arc::clone(&self.open) });
         slot.revision = revision;
-    }
-
-    /// Whether a file of ours, as of a revision, comes before what the store has: before the session's revision, or before
-    /// its deletion.
-    fn is_known(&self, name: &SessionName, revision: Revision, known: Revision) -> bool {
-        if known > 0 { revision <= known } else { lock(&self.removals).contains_key(name) }
     }
 
     fn slot(&self, name: &SessionName) -> Arc<Mutex<Slot>> {
@@ -353,12 +411,11 @@ impl std::fmt::Debug for Mirrors {
     }
 }
 
-/// What is wrong with a file of ours that the store knows nothing of.
-fn newer(revision: Revision, known: Revision) -> String {
-    match known {
-        0 => format!("has a session (revision {revision}) that the store does not know"),
-        known => format!("is newer (revision {revision}) than the store ({known})"),
-    }
+/// A file that is not ours, or not as we left it, and the two ways out.
+fn foreign(name: &SessionName, why: &str) -> Error {
+    Error::ForeignFile(format!(
+        "{why}; `sessiond import --force {name}` takes what is in it, `sessiond mirror --force {name}` writes over it"
+    ))
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ mod uses;
 
 use std::{path::Path, sync::Arc};
 
+use tracing::warn;
+
 use super::local::LocalEngine;
 
 pub(crate) use claim::Claim;
@@ -36,15 +38,28 @@ impl SqliteEngine {
     pub(crate) fn open(directory: &Path, file_budget: usize) -> Result<Self, OpenError> {
         let (opened, recovered) = recovery::open(directory)?;
         let mirrors = Mirrors::new(directory, opened.store_ids.clone(), file_budget);
-        mirrors.expect(&recovered.state.sessions, &opened.unmirrored, &opened.removals);
+        mirrors.expect(&recovered.state.sessions, &opened);
         let store = Store::new(directory, opened, recovered.state.revision);
         Self::start(store, recovered, Some(Arc::new(mirrors)))
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })
     }
 
-    /// Makes a new store from the session files of a directory. The old store is kept beside it under another name, which
-    /// is told.
-    pub(crate) fn rebuild(directory: &Path) -> Result<Option<String>, OpenError> {
-        rebuild::rebuild(directory)
+    /// The same. A store that is damaged, or gone, is first made anew from the session files; the old one is kept beside it
+    /// under another name. One that is whole has more than the files, and stays.
+    pub(crate) fn open_or_rebuild(directory: &Path, file_budget: usize) -> Result<Self, OpenError> {
+        if directory.join(store::FILE).exists() {
+            match Self::open(directory, file_budget) {
+                Err(OpenError::Damaged { .. }) => {}
+                opened => {
+                    if opened.is_ok() {
+                        warn!("the store is whole: it is not made anew");
+                    }
+                    return opened;
+                }
+            }
+        }
+        let kept = rebuild::rebuild(directory)?;
+        warn!(kept, "the store was made anew from the session files; the old one is kept");
+        Self::open(directory, file_budget)
     }
 }

@@ -229,9 +229,6 @@ impl Reading {
     fn finish(self) -> Result<(Opened, Recovered), LogRowError> {
         database::let_write(&self.connection)?;
         let Self { connection, store_id, state, requests, stored, unstored, deferred, mirrored } = self;
-        let unmirrored =
-            state.sessions.iter().filter(|(name, entry)| mirrored.get(*name) != Some(&entry.revision));
-        let unmirrored = unmirrored.map(|(name, _)| name.clone()).collect();
         let log_floor = log_floor(&connection)?;
         let (log_start, log_offset) = log_extent(&connection)?;
         let removals = removals(&connection)?;
@@ -254,7 +251,7 @@ impl Reading {
             log_floor,
             unstored,
             deferred,
-            unmirrored,
+            mirrored,
             removals,
         };
         Ok((opened, Recovered { state, requests }))

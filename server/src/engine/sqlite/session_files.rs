@@ -5,6 +5,7 @@ use std::{
 };
 
 use sessiond_proto::SessionName;
+use sessiond_session::LockedFile;
 use tracing::warn;
 
 /// Ending of a session's own file.
@@ -40,8 +41,7 @@ impl SessionFiles {
             let file_name = entry.file_name();
             let text = file_name.to_string_lossy();
             if text.starts_with('.')
-                && text.contains(".session.")
-                && text.ends_with(".new")
+                && text.ends_with(LockedFile::UNFINISHED)
                 && let Err(error) = fs::remove_file(entry.path())
             {
                 warn!(%error, file = %text, "what a crash left of a file cannot be removed");

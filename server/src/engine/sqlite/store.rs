@@ -1,8 +1,8 @@
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -17,10 +17,10 @@ use super::{
     rows, schema, times,
 };
 use crate::engine::{
-    Batch, Error, Event, LogError, Revision,
+    Batch, Error, Event, LogError, Revision, Sessions,
     journal::{Journal, Recovered, Transaction, WriteError},
     requests::Answered,
-    state::{Keys, State},
+    state::Keys,
 };
 
 /// File name of the store in the daemon's directory.
@@ -43,6 +43,12 @@ pub(super) const WAL_BYTES: i64 = 4 << 20;
 
 /// What a transaction is taken to add to the WAL beside its entries: the pages around them.
 const WAL_PER_TRANSACTION: i64 = 2 * 4_096;
+
+/// Most requests that changed nothing and wait for the next transaction.
+const MOST_DEFERRED: usize = 16_384;
+
+/// How long closing may take.
+const CLOSE_WITHIN: Duration = Duration::from_millis(800);
 
 /// A transaction trims the log each time this many were made, or this many bytes of entries.
 const UPKEEP_EVERY: u32 = 64;
@@ -85,8 +91,8 @@ pub(super) struct Opened {
     pub(super) unstored: Vec<(Revision, SessionName)>,
     /// Requests that changed nothing before the last stop.
     pub(super) deferred: Vec<(SessionName, Answered)>,
-    /// Sessions whose mirror may be older than they are.
-    pub(super) unmirrored: Vec<SessionName>,
+    /// Revision in each session's mirror, as far as was noted.
+    pub(super) mirrored: HashMap<SessionName, Revision>,
     /// Sessions that were deleted, and whose mirror may still be there, with the revision of the deletion.
     pub(super) removals: Vec<(SessionName, Revision)>,
 }
@@ -103,7 +109,7 @@ impl Store {
             log_floor,
             unstored,
             deferred,
-            unmirrored: _,
+            mirrored: _,
             removals: _,
         } = opened;
         let unstored_names = unstored.iter().map(|(_, name)| name.clone()).collect();
@@ -131,7 +137,7 @@ impl Store {
         store
     }
 
-    fn transact(&mut self, transaction: &Transaction, state: &State) -> rusqlite::Result<()> {
+    fn transact(&mut self, transaction: &Transaction, sessions: &Sessions) -> rusqlite::Result<()> {
         let batch = transaction.batch.as_deref();
         let entries = batch.map(entry::encode);
         let requests = log::encode_requests(self.deferred.iter().chain(&transaction.requests));
@@ -154,7 +160,7 @@ impl Store {
                     rows::put_removal(&self.connection, &commit.name, commit.revision)?;
                 }
             }
-            self.store_sessions(state, storing)?;
+            self.store_sessions(sessions, storing)?;
             let trimmed = if upkeep { self.trim()? } else { None };
             sql.commit()?;
             self.stored(storing);
@@ -196,12 +202,12 @@ impl Store {
     }
 
     /// Stores the sessions that have waited longest, as they are now.
-    fn store_sessions(&self, state: &State, count: usize) -> rusqlite::Result<()> {
+    fn store_sessions(&self, sessions: &Sessions, count: usize) -> rusqlite::Result<()> {
         if count == 0 {
             return Ok(());
         }
         for (_, name) in self.unstored.iter().take(count) {
-            rows::put_session(&self.connection, name, state.entry(name))?;
+            rows::put_session(&self.connection, name, sessions.get(name))?;
         }
         let through = self.unstored.get(count).map_or(self.head, |(first, _)| first - 1);
         schema::set_meta(&self.connection, "stored", through)
@@ -276,13 +282,13 @@ impl Journal for Store {
         &self.store_id
     }
 
-    fn write(&mut self, transaction: &Transaction, state: &State) -> Result<(), WriteError> {
+    fn write(&mut self, transaction: &Transaction, sessions: &Sessions) -> Result<(), WriteError> {
         // What room there is then is for letting go.
         if self.reserve.is_short() && !transaction.only_lets_go() {
             return Err(WriteError::Full);
         }
         // A transaction that failed half-way is rolled back when its guard is dropped, which is before this.
-        let written = self.transact(transaction, state).map_err(write_error);
+        let written = self.transact(transaction, sessions).map_err(write_error);
         if written.is_ok() && self.wal_bytes >= WAL_BYTES {
             self.checkpoint();
         }
@@ -291,6 +297,9 @@ impl Journal for Store {
 
     fn defer(&mut self, requests: Vec<(SessionName, Answered)>) {
         self.deferred.extend(requests);
+        // The latest count: a row is not to grow without end because nothing changes.
+        let excess = self.deferred.len().saturating_sub(MOST_DEFERRED);
+        self.deferred.drain(..excess);
     }
 
     fn spend_reserve(&mut self) {
@@ -354,13 +363,13 @@ impl Journal for Store {
         forget().map_err(write_error)
     }
 
-    fn tidy(&mut self, state: &State) -> Revision {
+    fn tidy(&mut self, sessions: &Sessions) -> Result<Revision, WriteError> {
         // A full disk has no room for sessions, but trimming makes some.
         let most = if self.reserve.is_short() { 0 } else { STORE_SESSIONS * 4 };
         let count = self.unstored.len().min(most);
         let tidied = (|| -> rusqlite::Result<Option<Trimmed>> {
             let sql = self.connection.unchecked_transaction()?;
-            self.store_sessions(state, count)?;
+            self.store_sessions(sessions, count)?;
             let trimmed = self.trim()?;
             for (name, revision) in &self.mirrored {
                 rows::put_mirrored(&self.connection, name, *revision)?;
@@ -368,27 +377,25 @@ impl Journal for Store {
             sql.commit()?;
             Ok(trimmed)
         })();
-        match tidied {
-            Ok(trimmed) => {
-                self.mirrored.clear();
-                self.stored(count);
-                self.trimmed(trimmed);
-            }
-            Err(error) => {
-                warn!(%error, "sessions could not be stored beside the log; they stay in the log");
-            }
-        }
-        self.log_floor
+        let trimmed = tidied.map_err(write_error)?;
+        self.mirrored.clear();
+        self.stored(count);
+        self.trimmed(trimmed);
+        Ok(self.log_floor)
     }
 
     fn log_extent(&self) -> (Revision, u64) {
         (self.log_floor, u64::try_from(self.log_offset - self.log_start).unwrap_or(0))
     }
 
-    fn close(&mut self, state: &State) {
-        while !self.unstored.is_empty() || !self.mirrored.is_empty() {
+    fn close(&mut self, sessions: &Sessions) {
+        let started = Instant::now();
+        // What is not stored by then is in the log.
+        while (!self.unstored.is_empty() || !self.mirrored.is_empty()) && started.elapsed() < CLOSE_WITHIN {
             let before = (self.unstored.len(), self.mirrored.len());
-            self.tidy(state);
+            if let Err(error) = self.tidy(sessions) {
+                warn!(%error, "sessions could not be stored beside the log; they stay in the log");
+            }
             if before == (self.unstored.len(), self.mirrored.len()) {
                 break;
             }

@@ -1,10 +1,6 @@
 //! What the mirrors' thread does.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sessiond_proto::SessionName;
 use sessiond_session::Session;
@@ -12,15 +8,12 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     super::mirror_file::{Found, MirrorError, MirrorFile, Owner},
-    Mirrors, Noted, Slot, newer,
+    Mirrors, Noted, Slot,
 };
 use crate::engine::{Revision, locks::lock};
 
 /// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
-
-/// How long closing may take. What is not written by then is written after the next start.
-const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Mirrors {
     pub(super) fn run(&self) {
@@ -28,18 +21,10 @@ impl Mirrors {
         while let Some(name) = self.due.next(WRITE_EVERY) {
             self.bring_up_to_date(&name);
         }
-        let deadline = Instant::now() + CLOSE_WITHIN;
         let slots: Vec<_> = lock(&self.slots).keys().cloned().collect();
         let open: HashSet<_> = self.due.take_all().into_iter().chain(slots).collect();
-        for name in open {
-            if Instant::now() > deadline {
-                warn!(
-                    "closing took too long: some session files are behind, and are written after the next start"
-                );
-                break;
-            }
-            self.bring_up_to_date(&name);
-        }
+        // Whoever closes waits for so long, and not for the last one.
+        open.iter().for_each(|name| self.bring_up_to_date(name));
         // Dropping the files unlocks and closes them.
         lock(&self.slots).clear();
     }
@@ -67,16 +52,20 @@ impl Mirrors {
                     (None, None) => {}
                 }
             }
-            Err(error @ (MirrorError::Full | MirrorError::InUse(_))) => {
+            // A file that is open stays open, and locked.
+            Err(
+                error @ (MirrorError::Full
+                | MirrorError::InUse(_)
+                | MirrorError::Io(_)
+                | MirrorError::Sqlite(_)),
+            ) => {
                 warn!(session = %name, %error, "the session's file stays behind for now");
                 self.due.when_idle(name);
             }
-            Err(error) => {
+            Err(error @ (MirrorError::Swapped | MirrorError::NotOurs(_))) => {
                 slot.file = None;
                 error!(session = %name, %error, "the session's file is not touched");
-                if matches!(error, MirrorError::Swapped | MirrorError::NotOurs(_)) {
-                    note(name, Noted::NotOurs);
-                }
+                note(name, Noted::NotOurs);
             }
         }
         self.close_if_unused(name, &mut slot);
@@ -92,39 +81,54 @@ impl Mirrors {
         whole: Option<&(Session, Revision)>,
         slot: &mut Slot,
     ) -> Result<(), MirrorError> {
-        let path = self.files.path(name);
-        let owner = Owner { store_ids: &self.store_ids, name };
         let known = whole.map_or(0, |(_, revision)| *revision);
-        if slot.file.is_none() {
-            match (MirrorFile::find(&path, &owner)?, whole) {
+        if !slot.is_in_place() {
+            slot.file = None;
+            match (self.find(name, known)?, whole) {
                 (Found::Missing, _) => {}
-                (Found::Ours(_, found), _) if !self.is_known(name, found, known) => {
-                    return Err(MirrorError::NotOurs(newer(found, known)));
-                }
                 (Found::Ours(file, revision), _) => self.keep_open(slot, file, revision),
                 // Taken in, just before a crash: the next hold makes it ours.
                 (Found::Unclaimed(found), Some((session, _))) if found == *session => return Ok(()),
+                (Found::InUse(openers), _) => return Err(MirrorError::InUse(openers)),
                 (_, None) => return Ok(()),
                 (found, Some(_)) => return Err(found.refusal()),
             }
         }
-        match (whole, slot.file.take()) {
-            (Some((session, revision)), None) => {
-                self.keep_open(slot, MirrorFile::create(&path, &owner, session, *revision)?, *revision);
-            }
-            (Some((session, revision)), Some(mut open)) => {
-                if slot.revision != *revision {
-                    open.file.write(&owner, session, *revision)?;
-                }
-                slot.revision = *revision;
-                slot.file = Some(open);
-            }
-            (None, Some(open)) => {
-                open.file.remove()?;
-                info!(session = %name, "session file removed");
-            }
-            (None, None) => {}
+        match whole {
+            Some((session, revision)) => self.fill(name, session, *revision, slot),
+            None => self.remove(name, slot),
         }
+    }
+
+    fn fill(
+        &self,
+        name: &SessionName,
+        session: &Session,
+        revision: Revision,
+        slot: &mut Slot,
+    ) -> Result<(), MirrorError> {
+        let owner = Owner { store_ids: &self.store_ids, name };
+        match &mut slot.file {
+            None => {
+                let file = MirrorFile::create(&self.files.path(name), &owner, session, revision)?;
+                self.keep_open(slot, file, revision);
+            }
+            Some(open) if slot.revision != revision => {
+                open.file.write(&owner, session, revision)?;
+                slot.revision = revision;
+            }
+            Some(_) => {}
+        }
+        lock(&self.written).insert(name.clone(), revision);
+        Ok(())
+    }
+
+    fn remove(&self, name: &SessionName, slot: &mut Slot) -> Result<(), MirrorError> {
+        if let Some(open) = slot.file.take() {
+            open.file.remove()?;
+            info!(session = %name, "session file removed");
+        }
+        lock(&self.written).remove(name);
         Ok(())
     }
 
@@ -142,7 +146,12 @@ impl Mirrors {
         let known = std::mem::take(&mut *lock(&self.known));
         // At once, all of them: until then any program could open them.
         let held = known.iter().filter(|(_, entry)| entry.held().is_some());
-        held.for_each(|(name, _)| self.bring_up_to_date(name));
+        for (name, _) in held {
+            if self.due.is_closed() {
+                return;
+            }
+            self.bring_up_to_date(name);
+        }
         self.files.sweep();
         let Ok(names) = self.files.names() else { return };
         let missing = known.iter().filter(|(name, entry)| entry.session.is_some() && !names.contains(*name));
