@@ -90,7 +90,7 @@ impl Daemon {
         // The shell makes the pipe of our end descriptor 3 of the daemon, and of nobody else whom this process starts.
         let mut command = Process::quiet("sh");
         command.args(["-c", r#"exec "$0" "$@" 3>&1 1>&2"#]).arg(&self.program);
-        command.args(["serve", "--ready-fd", "3", "--hand-over-delay", "0s", "--log", "warn", "--dir"]);
+        command.args(["serve", "--ready-fd", "3", "--hand-over-delay", "0s", "--dir"]);
         command.arg(self.home.path().join("data"));
         // Nothing of whoever runs this: neither settings nor directories.
         command.env_clear().env("SESSIOND_CONFIG", "/dev/null").env("SESSIOND_SOCKET", self.socket());

@@ -46,7 +46,7 @@ struct UnderWay<'a> {
 impl<J: Journal> Committer<J> {
     /// Begins with what a journal had.
     pub(crate) fn start(journal: J, recovered: Recovered, observer: Observer) -> std::io::Result<Self> {
-        let core = Arc::new(Core::new(journal, recovered, observer));
+        let core = Arc::new(Core::new(journal, recovered, observer)?);
         let thread = thread::Builder::new().name("committer".into()).spawn({
             let core = Arc::clone(&core);
             move || core.run()

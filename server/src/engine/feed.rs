@@ -1,11 +1,15 @@
+mod herald;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    io,
     sync::{Arc, Mutex, Weak},
 };
 
 use sessiond_proto::SessionName;
 use tokio::sync::Notify;
 
+use self::herald::Herald;
 use super::{Batch, Revision, locks::lock};
 
 /// How many commits are kept for watchers, so that one which is a little behind need not read the log, and how many bytes
@@ -19,8 +23,11 @@ const TAKE_BYTES: usize = 256 << 10;
 
 /// Recent commits, and who wants to know of them. A watcher that is slow costs a writer nothing: it finds its place here,
 /// or reads the log.
-#[derive(Debug, Default)]
-pub(crate) struct Feed(Arc<Mutex<Ring>>);
+#[derive(Debug)]
+pub(crate) struct Feed {
+    ring: Arc<Mutex<Ring>>,
+    herald: Herald,
+}
 
 /// Which sessions a watcher follows.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +68,7 @@ struct Ring {
     subscribers: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Subscriber {
     selection: Selection,
     /// First revision on a selected session that it has not taken. 0: none.
@@ -71,15 +78,16 @@ struct Subscriber {
 
 impl Feed {
     /// A feed that begins after a revision.
-    pub(crate) fn after(head: Revision) -> Self {
-        Self(Arc::new(Mutex::new(Ring { floor: head, head, ..Ring::default() })))
+    pub(crate) fn after(head: Revision) -> io::Result<Self> {
+        let ring = Arc::new(Mutex::new(Ring { floor: head, head, ..Ring::default() }));
+        Ok(Self { ring, herald: Herald::start()? })
     }
 
     /// Tells watchers of a durable batch.
     pub(crate) fn publish(&self, batch: Arc<Batch>) {
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         ring.head = batch.last();
-        ring.wake(&batch);
+        let to_wake = ring.note(&batch);
         ring.commits += batch.commits().len();
         ring.bytes += batch.weight();
         ring.batches.push_back(batch);
@@ -90,11 +98,13 @@ impl Feed {
                 ring.floor = oldest.last();
             }
         }
+        drop(ring);
+        self.herald.wake(to_wake);
     }
 
     pub(crate) fn subscribe(&self, selection: Selection) -> Subscription {
         let subscriber = Arc::new(Subscriber { selection, pending: 0.into(), wake: Notify::new() });
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         ring.subscribers += 1;
         if subscriber.selection.prefix.is_some() {
             ring.by_prefix.push(Arc::clone(&subscriber));
@@ -103,18 +113,18 @@ impl Feed {
                 ring.by_name.entry(name.clone()).or_default().push(Arc::clone(&subscriber));
             }
         }
-        Subscription { subscriber, ring: Arc::downgrade(&self.0) }
+        Subscription { subscriber, ring: Arc::downgrade(&self.ring) }
     }
 
     /// How many subscriptions selected a session.
     pub(crate) fn watchers(&self, name: &SessionName) -> usize {
-        let ring = lock(&self.0);
+        let ring = lock(&self.ring);
         let by_prefix = ring.by_prefix.iter().filter(|subscriber| subscriber.selection.matches(name)).count();
         by_prefix + ring.by_name.get(name).map_or(0, Vec::len)
     }
 
     pub(crate) fn subscribers(&self) -> usize {
-        lock(&self.0).subscribers
+        lock(&self.ring).subscribers
     }
 }
 
@@ -189,34 +199,36 @@ impl Selection {
 }
 
 impl Ring {
-    /// Wakes whoever selected a session of the batch.
-    fn wake(&self, batch: &Batch) {
+    /// Notes a batch for whoever selected a session of it. Tells whom to wake.
+    fn note(&self, batch: &Batch) -> Vec<Arc<Subscriber>> {
+        let mut to_wake = Vec::new();
         let mut last: Option<&SessionName> = None;
         for commit in batch.commits() {
             if last == Some(&commit.name) {
                 continue;
             }
             last = Some(&commit.name);
-            for subscriber in self.by_name.get(&commit.name).into_iter().flatten() {
-                subscriber.wake(commit.revision);
-            }
-            for subscriber in &self.by_prefix {
-                if subscriber.selection.matches(&commit.name) {
-                    subscriber.wake(commit.revision);
-                }
-            }
+            let by_name = self.by_name.get(&commit.name).into_iter().flatten();
+            let by_prefix =
+                self.by_prefix.iter().filter(|subscriber| subscriber.selection.matches(&commit.name));
+            let news = by_name.chain(by_prefix).filter(|subscriber| subscriber.note(commit.revision));
+            to_wake.extend(news.cloned());
         }
+        to_wake
     }
 }
 
 impl Subscriber {
-    fn wake(&self, revision: Revision) {
+    /// Notes that there is something at a revision. Tells whether that is news: otherwise it was woken before, and has not
+    /// taken that yet.
+    fn note(&self, revision: Revision) -> bool {
         use std::sync::atomic::Ordering::Relaxed;
         // The ring's lock orders this with `news`.
-        if self.pending.load(Relaxed) == 0 {
+        let is_news = self.pending.load(Relaxed) == 0;
+        if is_news {
             self.pending.store(revision, Relaxed);
-            self.wake.notify_one();
         }
+        is_news
     }
 }
 
@@ -240,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_and_what_is_taken_is_bounded_by_its_size() {
-        let feed = Feed::after(0);
+        let feed = Feed::after(0).expect("a thread starts");
         let subscription = feed.subscribe(Selection { prefix: Some(String::new()), ..Selection::default() });
         let weight = large(1).weight();
         let fits = i64::try_from(RING_BYTES / weight).expect("a few");

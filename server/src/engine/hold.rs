@@ -90,6 +90,12 @@ impl std::fmt::Debug for TokenHash {
 }
 
 impl Holder {
+    /// Of whom nothing is known but the user.
+    pub(crate) fn of_user(uid: u32) -> Self {
+        let (label, executable, host, boot_id) = Default::default();
+        Self { label, pid: 0, uid, executable, since: SystemTime::UNIX_EPOCH, host, start_time: 0, boot_id }
+    }
+
     /// For people: label, pid and program.
     pub(crate) fn describe(&self) -> String {
         let label = if self.label.is_empty() { "a client" } else { &self.label };

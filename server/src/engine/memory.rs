@@ -10,7 +10,7 @@ use super::{
     journal::{Journal, Recovered, Transaction, WriteError},
     local::LocalEngine,
     requests::Answered,
-    state::{Keys, KeysKept, State},
+    state::{Keys, State},
 };
 
 /// Most commits kept for watchers that resume, and most bytes of them.
@@ -42,7 +42,7 @@ impl MemoryEngine {
 
     /// The same, with a log of about so many commits.
     pub(crate) fn with_log(commits: usize) -> std::io::Result<Self> {
-        let state = State { keys_kept: KeysKept::Always, ..State::default() };
+        let state = State::with_all_keys();
         let recovered = Recovered { state, ..Recovered::default() };
         Self::start(Volatile::new(commits), recovered, None)
     }

@@ -1,10 +1,14 @@
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use imbl::OrdMap;
 use sessiond_proto::SessionName;
 use sessiond_session::{Auth, AuthKey, Session};
 
-use super::{Commit, Event, Hold, HoldStatus, Revision, journal::Transaction};
+use super::{Commit, Event, Hold, HoldStatus, Holder, Revision, journal::Transaction};
 
 /// The sessions by name. A clone costs nothing and never changes.
 pub(crate) type Sessions = OrdMap<SessionName, Entry>;
@@ -20,12 +24,14 @@ pub(crate) struct State {
     /// How many are held.
     pub(crate) held: usize,
     /// Which keys are here.
-    pub(crate) keys_kept: KeysKept,
+    keys_kept: KeysKept,
+    /// Stands for whoever held a session before, by user: all that matters of them then.
+    former: HashMap<u32, Arc<Holder>>,
 }
 
 /// Which keys are in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum KeysKept {
+enum KeysKept {
     /// Those of sessions that are held; the others' are on the disk.
     #[default]
     WhileHeld,
@@ -60,6 +66,11 @@ pub(crate) enum Damage {
 }
 
 impl State {
+    /// Nothing yet, with all keys in memory from now on.
+    pub(crate) fn with_all_keys() -> Self {
+        Self { keys_kept: KeysKept::Always, ..Self::default() }
+    }
+
     pub(crate) fn entry(&self, name: &SessionName) -> Option<&Entry> {
         self.sessions.get(name)
     }
@@ -105,9 +116,14 @@ impl State {
     }
 
     /// Takes over a session's last hold.
-    pub(crate) fn set_hold(&mut self, name: &SessionName, hold: Hold) {
-        let entry = self.entry_mut(name);
+    pub(crate) fn set_hold(&mut self, name: &SessionName, mut hold: Hold) {
         let held = hold.status == HoldStatus::Held;
+        if matches!(hold.status, HoldStatus::Released | HoldStatus::Over) {
+            let former =
+                self.former.entry(hold.holder.uid).or_insert_with_key(|uid| Holder::of_user(*uid).into());
+            hold.holder = Arc::clone(former);
+        }
+        let entry = self.entry_mut(name);
         let was_held = entry.holder().is_some();
         entry.hold = Some(Arc::new(hold));
         self.held = self.held + usize::from(held) - usize::from(was_held);
@@ -201,7 +217,7 @@ impl Entry {
     }
 
     /// Who holds the session.
-    pub(crate) fn holder(&self) -> Option<&Arc<super::Holder>> {
+    pub(crate) fn holder(&self) -> Option<&Arc<Holder>> {
         self.held().map(|hold| &hold.holder)
     }
 

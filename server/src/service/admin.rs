@@ -9,7 +9,7 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl AdminService for Daemon {
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn end_hold(&self, request: Request<v1::EndHoldRequest>) -> Answer<v1::EndHoldResponse> {
         let name = parse::name(&request.get_ref().name)?;
         self.holds.end(&name).await.map_err(Refusal::from)?;
@@ -30,7 +30,7 @@ impl AdminService for Daemon {
         }))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn settle_mirror(
         &self,
         request: Request<v1::SettleMirrorRequest>,

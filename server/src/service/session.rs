@@ -21,7 +21,7 @@ impl SessionService for Daemon {
     type AdvanceStreamStream = ResponseStream<v1::AdvanceStreamResponse>;
     type WatchStream = ResponseStream<v1::WatchResponse>;
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn hold(&self, request: Request<v1::HoldRequest>) -> Answer<Self::HoldStream> {
         let caller = caller(&request)?;
         let place = place(&caller)?;
@@ -33,7 +33,7 @@ impl SessionService for Daemon {
         Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, place)))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
         let caller = caller(&request)?;
         let v1::ReleaseRequest { name, token } = request.into_inner();
@@ -42,7 +42,7 @@ impl SessionService for Daemon {
         Ok(Response::new(v1::ReleaseResponse {}))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn load(&self, request: Request<v1::LoadRequest>) -> Answer<v1::LoadResponse> {
         let caller = caller(&request)?;
         let v1::LoadRequest { name, token } = request.into_inner();
@@ -54,7 +54,7 @@ impl SessionService for Daemon {
         Ok(Response::new(v1::LoadResponse { session: session.map(Into::into), revision, holder }))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn save(&self, request: Request<v1::SaveRequest>) -> Answer<v1::SaveResponse> {
         let caller = caller(&request)?;
         let write = parse::save(request.into_inner(), &caller)?;
@@ -63,7 +63,7 @@ impl SessionService for Daemon {
         Ok(Response::new(v1::SaveResponse { revision }))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn advance(&self, request: Request<v1::AdvanceRequest>) -> Answer<v1::AdvanceResponse> {
         let caller = caller(&request)?;
         let write = parse::advance(request.into_inner(), &caller)?;
@@ -71,7 +71,7 @@ impl SessionService for Daemon {
         Ok(Response::new(v1::AdvanceResponse { revision }))
     }
 
-    #[instrument(skip_all)]
+    #[instrument(level = "debug", skip_all)]
     async fn advance_stream(
         &self,
         request: Request<Streaming<v1::AdvanceStreamRequest>>,
@@ -83,7 +83,7 @@ impl SessionService for Daemon {
         Ok(Response::new(advance_stream::serve(changes)))
     }
 
-    #[instrument(skip_all, fields(session = request.get_ref().name))]
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
         let caller = caller(&request)?;
         let write = parse::delete(request.into_inner(), &caller)?;
@@ -92,12 +92,12 @@ impl SessionService for Daemon {
         Ok(Response::new(v1::DeleteResponse { revision }))
     }
 
-    #[instrument(skip_all)]
+    #[instrument(level = "debug", skip_all)]
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
         Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
     }
 
-    #[instrument(skip_all)]
+    #[instrument(level = "debug", skip_all)]
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
         let place = place(&caller(&request)?)?;
         let (selection, start, mode, bookmark_interval) = parse::watch(request.into_inner())?;

@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    io,
     sync::{
         Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -86,14 +87,14 @@ struct Staged<T> {
 }
 
 impl<J: Journal> Core<J> {
-    pub(super) fn new(journal: J, recovered: Recovered, observer: Observer) -> Self {
+    pub(super) fn new(journal: J, recovered: Recovered, observer: Observer) -> io::Result<Self> {
         let Recovered { state, requests } = recovered;
         let store_id = Mutex::new(journal.store_id().to_owned());
-        let (feed, leftovers) = (Feed::after(state.revision), Leftovers::of(&state));
+        let (feed, leftovers) = (Feed::after(state.revision)?, Leftovers::of(&state));
         let log_extent = Mutex::new(journal.log_extent());
         let writer =
             Writer { journal, requests, leftovers, trimmed: 0, in_doubt: false, full: false, closed: false };
-        Self {
+        Ok(Self {
             state: RwLock::new(state),
             writer: Mutex::new(writer),
             queue: Mutex::default(),
@@ -108,7 +109,7 @@ impl<J: Journal> Core<J> {
             times: Mutex::default(),
             log_extent,
             store_id,
-        }
+        })
     }
 
     /// The committer's thread.

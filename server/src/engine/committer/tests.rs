@@ -12,7 +12,7 @@ use crate::engine::{
     journal::{Journal, Recovered, Transaction, WriteError},
     locks::lock,
     requests::{Answered, Requests},
-    state::{Keys, KeysKept, State},
+    state::{Keys, State},
 };
 
 /// What is on the disk, and how it fares.
@@ -105,7 +105,7 @@ impl Journal for Flaky {
         if disk.next == Next::FailedForGood {
             return Err(Error::StorageFailed);
         }
-        let mut state = State { keys_kept: KeysKept::Always, ..State::default() };
+        let mut state = State::with_all_keys();
         disk.batches.iter().flat_map(|batch| batch.commits()).for_each(|commit| state.apply(commit));
         disk.holds.iter().for_each(|(name, hold)| state.set_hold(name, hold.clone()));
         let mut requests = Requests::default();

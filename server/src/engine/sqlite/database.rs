@@ -113,7 +113,7 @@ fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // A log that a large transaction has grown is cut to this when it begins anew, and never below what commits need.
         connection.pragma_update(None, "journal_size_limit", 2 * WAL_BYTES)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "cache_size", -4_096)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         Ok(connection)
     };
