@@ -35,6 +35,7 @@ mod memory;
 mod merge;
 mod opener;
 mod session;
+mod sorted;
 mod sqlite;
 mod storage;
 mod wire;

@@ -40,9 +40,12 @@ impl Session {
     /// Forgets what is named.
     pub fn forget(&mut self, clear: &Clear) {
         let Clear { auth_dcs, all_auth, user, state, channels } = clear;
-        for dc in &mut self.dcs {
-            if *all_auth || auth_dcs.contains(&dc.id) {
-                dc.auth = Auth::Absent;
+        if *all_auth {
+            self.dcs.iter_mut().for_each(|dc| dc.auth = Auth::Absent);
+        }
+        for id in auth_dcs {
+            if let Ok(at) = self.dcs.binary_search_by_key(id, |dc| dc.id) {
+                self.dcs[at].auth = Auth::Absent;
             }
         }
         if *user && let Some(user) = self.user.take() {
@@ -74,18 +77,15 @@ impl Session {
         if other == UpdateState::default() {
             return;
         }
-        let UpdateState { pts, qts, date, seq, channels } = other;
+        let UpdateState { pts, qts, date, seq, mut channels } = other;
         let state = self.state.get_or_insert_default();
         let newer = |there: i32, here: i32| if there == 0 { here } else { there };
         state.pts = newer(pts, state.pts);
         state.qts = newer(qts, state.qts);
         state.seq = newer(seq, state.seq);
         state.date = if date == 0 { state.date } else { date };
-        for channel in channels {
-            if channel.pts != 0 || state.channel(channel.id).is_none() {
-                state.set_channel(channel);
-            }
-        }
+        channels.retain(|channel| channel.pts != 0 || state.channel(channel.id).is_none());
+        state.set_channels(&channels);
     }
 
     /// `home_dc` and the user's data center go together: whichever came last moves the other.

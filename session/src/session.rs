@@ -1,6 +1,9 @@
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-use crate::AuthKey;
+use crate::{
+    AuthKey,
+    sorted::{self, Identified},
+};
 
 /// Everything a program needs to go on being logged in to Telegram. Whoever has it has the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,7 +153,8 @@ impl Auth {
 impl UpdateState {
     /// A channel's pts.
     pub fn channel(&self, id: i64) -> Option<i32> {
-        self.position(id).ok().map(|at| self.channels[at].pts)
+        let found = self.channels.binary_search_by_key(&id, |channel| channel.id);
+        found.ok().map(|at| self.channels[at].pts)
     }
 
     /// Sets what the change mentions.
@@ -160,26 +164,13 @@ impl UpdateState {
         self.qts = qts.unwrap_or(self.qts);
         self.date = date.unwrap_or(self.date);
         self.seq = seq.unwrap_or(self.seq);
-        for channel in channels {
-            self.set_channel(*channel);
-        }
-        for id in removed_channels {
-            if let Ok(at) = self.position(*id) {
-                self.channels.remove(at);
-            }
-        }
+        self.set_channels(channels);
+        sorted::remove_all(&mut self.channels, removed_channels.clone());
     }
 
-    /// Sets one channel's counter.
-    pub fn set_channel(&mut self, channel: ChannelState) {
-        match self.position(channel.id) {
-            Ok(at) => self.channels[at] = channel,
-            Err(at) => self.channels.insert(at, channel),
-        }
-    }
-
-    fn position(&self, id: i64) -> Result<usize, usize> {
-        self.channels.binary_search_by_key(&id, |channel| channel.id)
+    /// Sets the counters of channels, each id once.
+    pub fn set_channels(&mut self, channels: &[ChannelState]) {
+        sorted::set_all(&mut self.channels, channels);
     }
 }
 
@@ -201,75 +192,58 @@ impl StateChange {
         pts.is_some() || qts.is_some() || date.is_some() || seq.is_some() || !channels.is_empty()
     }
 
-    /// Makes this change and a later one into one change with the same effect.
+    /// Makes this change and a later one into one change with the same effect. Where there are many, [`joined`](Self::joined)
+    /// looks at each of them once.
     pub fn followed_by(&mut self, later: Self) {
         let Self { pts, qts, date, seq, channels, removed_channels } = later;
         self.pts = pts.or(self.pts);
         self.qts = qts.or(self.qts);
         self.date = date.or(self.date);
         self.seq = seq.or(self.seq);
-        for channel in channels {
-            self.removed_channels.retain(|id| *id != channel.id);
-            match self.channels.iter_mut().find(|earlier| earlier.id == channel.id) {
-                Some(earlier) => *earlier = channel,
-                None => self.channels.push(channel),
+        sorted::sort(&mut self.channels);
+        sorted::sort(&mut self.removed_channels);
+        sorted::remove_all(&mut self.removed_channels, channels.iter().map(|channel| channel.id).collect());
+        sorted::set_all(&mut self.channels, &channels);
+        sorted::set_all(&mut self.removed_channels, &removed_channels);
+        sorted::remove_all(&mut self.channels, removed_channels);
+    }
+
+    /// Makes changes, the earliest first, into one change with the same effect.
+    #[must_use]
+    pub fn joined(changes: impl IntoIterator<Item = Self>) -> Self {
+        let mut one = Self::default();
+        let mut edits = Vec::new();
+        for Self { pts, qts, date, seq, channels, removed_channels } in changes {
+            one.pts = pts.or(one.pts);
+            one.qts = qts.or(one.qts);
+            one.date = date.or(one.date);
+            one.seq = seq.or(one.seq);
+            edits.extend(channels.into_iter().map(|ChannelState { id, pts }| Edit { id, pts: Some(pts) }));
+            edits.extend(removed_channels.into_iter().map(|id| Edit { id, pts: None }));
+        }
+        sorted::sort(&mut edits);
+        for Edit { id, pts } in edits {
+            match pts {
+                Some(pts) => one.channels.push(ChannelState { id, pts }),
+                None => one.removed_channels.push(id),
             }
         }
-        for id in removed_channels {
-            self.channels.retain(|channel| channel.id != id);
-            if !self.removed_channels.contains(&id) {
-                self.removed_channels.push(id);
-            }
-        }
+        one
+    }
+}
+
+/// What becomes of a channel: its new pts, or nothing.
+#[derive(Debug, Clone, Copy)]
+struct Edit {
+    id: i64,
+    pts: Option<i32>,
+}
+
+impl Identified for Edit {
+    fn id(&self) -> i64 {
+        self.id
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{ChannelState, StateChange, UpdateState};
-
-    fn channel(id: i64, pts: i32) -> ChannelState {
-        ChannelState { id, pts }
-    }
-
-    #[test]
-    fn a_change_sets_what_it_mentions_and_nothing_else() {
-        let mut state =
-            UpdateState { pts: 1, qts: 2, date: 3, seq: 4, channels: vec![channel(7, 70), channel(9, 90)] };
-        state.apply(&StateChange {
-            pts: Some(0),
-            channels: vec![channel(8, 80), channel(9, 91)],
-            removed_channels: vec![7, 1],
-            ..StateChange::default()
-        });
-        let expected =
-            UpdateState { pts: 0, qts: 2, date: 3, seq: 4, channels: vec![channel(8, 80), channel(9, 91)] };
-        assert_eq!(state, expected);
-    }
-
-    #[test]
-    fn two_changes_made_into_one_have_the_same_effect() {
-        let first = StateChange {
-            pts: Some(5),
-            seq: Some(1),
-            channels: vec![channel(1, 10), channel(2, 20)],
-            removed_channels: vec![3],
-            ..StateChange::default()
-        };
-        let second = StateChange {
-            pts: Some(6),
-            channels: vec![channel(3, 30), channel(2, 21)],
-            removed_channels: vec![1],
-            ..StateChange::default()
-        };
-        let start = UpdateState { channels: vec![channel(1, 1), channel(3, 3)], ..UpdateState::default() };
-        let mut one_by_one = start.clone();
-        one_by_one.apply(&first);
-        one_by_one.apply(&second);
-        let mut both = first;
-        both.followed_by(second);
-        let mut at_once = start;
-        at_once.apply(&both);
-        assert_eq!(at_once, one_by_one);
-    }
-}
+mod tests;
