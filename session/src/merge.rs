@@ -21,12 +21,19 @@ impl Session {
     /// keep what is here; channels merge by id. The user merges by field for the same id; another id is another account,
     /// and clears the state and the keys that are not mentioned.
     pub fn merge(&mut self, other: Self) {
+        self.merge_after(&Clear::default(), other);
+    }
+
+    /// Forgets what `clear` names, and then [merges](Self::merge). A user that `clear` forgets is still who was here: another
+    /// id is another account. [`forget`](Self::forget) and then `merge` would not know that.
+    pub fn merge_after(&mut self, clear: &Clear, other: Self) {
         let Self { dcs, user, state, home_dc, test_mode } = other;
         if let (Some(here), Some(there)) = (&self.user, &user)
             && here.id != there.id
         {
             self.forget(&Clear { all_auth: true, user: true, state: true, ..Clear::default() });
         }
+        self.forget(clear);
         for dc in dcs {
             self.merge_dc(dc);
         }
@@ -197,6 +204,25 @@ mod tests {
         assert_eq!(session.dcs, vec![dc(1, Auth::Absent), dc(2, key(22))]);
         assert_eq!(session.user, Some(other));
         assert_eq!(session.state, Some(state(1, &[])));
+    }
+
+    #[test]
+    fn another_user_than_before_the_clear_is_another_account() {
+        let other = User { id: 8, dc: 2, bot: None, username: None };
+        let given = || Session { user: Some(other.clone()), ..Session::default() };
+        let clear = Clear { user: true, ..Clear::default() };
+        let mut session = logged_in();
+        session.merge_after(&clear, given());
+        assert_eq!(session.dcs, vec![dc(1, Auth::Absent), dc(2, Auth::Absent)]);
+        assert_eq!((session.user, session.state), (Some(other.clone()), None));
+
+        // What the clear itself names is forgotten whoever comes after it.
+        let mut session = logged_in();
+        session.merge_after(
+            &clear,
+            Session { user: Some(User { username: None, ..user(7) }), ..Session::default() },
+        );
+        assert_eq!(session, Session { user: Some(User { username: None, ..user(7) }), ..logged_in() });
     }
 
     #[test]
