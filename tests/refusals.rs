@@ -241,6 +241,8 @@ fn bad_sessions() -> Vec<(&'static str, v1::Session)> {
         ("dcs", ids(&[2, 1, 2])),
         ("user.id", v1::Session { user: user(0, 2), ..whole() }),
         ("user.id", v1::Session { user: user(-5, 2), ..whole() }),
+    let username = Some("x".repeat(1_025));
+    let long_name = Some(v1::User { id: 5, dc: 2, username, ..Default::default() });
         ("user.dc", v1::Session { user: user(5, 0), ..whole() }),
         ("home_dc", v1::Session { home_dc: Some(0), ..whole() }),
         ("home_dc", v1::Session { home_dc: Some(3), user: user(5, 2), ..whole() }),
@@ -263,6 +265,7 @@ async fn calls_with_name(held: &Held, bad: &str) -> Vec<Status> {
     let hold = v1::HoldRequest { name: name(), ..Default::default() };
     let save = v1::SaveRequest { name: name(), ..held.save_request(random_session()) };
     let advance = v1::AdvanceRequest { name: name(), ..held.advance_request(pts(1)) };
+        ("user.username", v1::Session { user: long_name, ..whole() }),
     let delete = v1::DeleteRequest { name: name(), ..held.delete_request() };
     let settle = v1::SettleMirrorRequest { name: name(), action: 0 };
     let mut refusals = vec![

@@ -58,3 +58,7 @@ pub const MAX_DCS: usize = 64;
 
 /// Most channels whose state a session has.
 pub const MAX_CHANNELS: usize = 100_000;
+
+/// Most bytes of a username. Telegram's own have at most 32 characters; what a page of a thousand sessions is sent in has room
+/// for a thousand of these.
+pub const MAX_USERNAME: usize = 1_024;

@@ -3,8 +3,8 @@
 use sessiond_proto::v1;
 
 use crate::{
-    Auth, AuthKey, ChannelState, Clear, DataCenter, MAX_CHANNELS, MAX_DCS, Session, StateChange, UpdateState,
-    User, address,
+    Auth, AuthKey, ChannelState, Clear, DataCenter, MAX_CHANNELS, MAX_DCS, MAX_USERNAME, Session,
+    StateChange, UpdateState, User, address,
 };
 
 /// A message that is not a session, or not a change of one: the field, and what is wrong with it.
@@ -129,6 +129,10 @@ impl TryFrom<v1::User> for User {
         let v1::User { id, dc, bot, username } = user;
         positive("user.id", id)?;
         positive("user.dc", dc.into())?;
+        if let Some(bytes) = username.as_ref().map(String::len).filter(|bytes| *bytes > MAX_USERNAME) {
+            let problem = format!("has {bytes} bytes, and at most {MAX_USERNAME} are kept");
+            return Err(InvalidSession::new("user.username", problem));
+        }
         Ok(Self { id, dc, bot, username })
     }
 }
@@ -265,7 +269,7 @@ fn not_negative(field: &str, value: i64) -> Result<(), InvalidSession> {
 mod tests {
     use sessiond_proto::v1;
 
-    use crate::{Auth, AuthKey, Session, StateChange};
+    use crate::{Auth, AuthKey, MAX_USERNAME, Session, StateChange, User};
 
     fn full() -> v1::Session {
         v1::Session {
@@ -299,6 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn a_username_has_at_most_1024_bytes() {
+        let named =
+            |username: String| User::try_from(v1::User { id: 1, dc: 2, bot: None, username: Some(username) });
+        assert!(named("x".repeat(MAX_USERNAME)).is_ok());
+        for refused in [named("x".repeat(MAX_USERNAME + 1)), named("é".repeat(MAX_USERNAME / 2 + 1))] {
+            assert_eq!(refused.expect_err("it is too long").field, "user.username");
+        }
+    }
+
+    #[test]
     fn an_empty_key_is_no_key() {
         let mut message = full();
         message.dcs[0].auth = Some(Vec::new());
@@ -310,7 +324,7 @@ mod tests {
     #[test]
     fn a_message_that_is_no_session_is_refused_by_its_field() {
         type Spoil = fn(&mut v1::Session);
-        let spoiled: [(&str, Spoil); 12] = [
+        let spoiled: [(&str, Spoil); 13] = [
             ("version", |s| s.version = 2),
             ("dcs.id", |s| s.dcs[0].id = 0),
             ("dcs", |s| s.dcs.push(s.dcs[0].clone())),
@@ -319,6 +333,7 @@ mod tests {
             ("dcs[id=2147483647].ipv4_addr", |s| s.dcs[0].ipv4_addr = Some("None:None".into())),
             ("dcs[id=2147483647].ipv6_addr", |s| s.dcs[0].ipv6_addr = Some("::1".into())),
             ("user.id", |s| s.user.as_mut().expect("there").id = -1),
+            ("user.username", |s| s.user.as_mut().expect("there").username = Some("x".repeat(1025))),
             ("home_dc", |s| s.home_dc = Some(3)),
             ("state.pts", |s| s.state.as_mut().expect("there").pts = -1),
             ("state.channels", |s| s.state.as_mut().expect("there").channels[0].id = 0),

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::FormatError;
-use crate::{Auth, AuthKey};
+use crate::{Auth, AuthKey, MAX_USERNAME};
 
 /// A row of a table.
 pub(super) struct Columns<'a> {
@@ -123,6 +123,17 @@ impl Columns<'_> {
                 std::str::from_utf8(text).map(Some).map_err(|_| self.wrong(column, "is not UTF-8"))
             }
             other => Err(self.wrong(column, format!("is {}, not a text", kind(other)))),
+        }
+    }
+
+    /// A username, not longer than a session has a place for.
+    pub(super) fn username(&self, column: &str) -> Result<Option<String>, FormatError> {
+        match self.text(column)? {
+            Some(text) if text.len() > MAX_USERNAME => {
+                let bytes = text.len();
+                Err(self.wrong(column, format!("has {bytes} bytes, and at most {MAX_USERNAME} are kept")))
+            }
+            text => Ok(text.map(Into::into)),
         }
     }
 

@@ -104,7 +104,7 @@ fn user(
         return Ok(None);
     };
     let username = column::find(connection, "entities", id, |row| {
-        Ok(row.text("username")?.filter(|name| !name.is_empty()).map(Into::into))
+        Ok(row.username("username")?.filter(|name| !name.is_empty()))
     })?;
     Ok(Some(User { id, dc, bot: None, username: username.flatten() }))
 }

@@ -118,7 +118,7 @@ fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Ses
             id: row.id("id")?,
             dc: row.dc("dc")?,
             bot: row.integer("bot")?.map(|bot| bot != 0),
-            username: row.text("username")?.map(Into::into),
+            username: row.username("username")?,
         })
     })?;
     let users = column::count(connection, "user")?;

@@ -149,6 +149,7 @@ fn a_value_that_cannot_be_is_refused_by_its_column() {
         ("UPDATE user SET dc = 0", "user.dc"),
         ("UPDATE user SET username = x'ff'", "user.username"),
         ("UPDATE user SET username = cast(x'ff' AS text)", "user.username"),
+        ("UPDATE user SET username = hex(zeroblob(513))", "user.username"),
         ("UPDATE state SET pts = -1", "state.pts"),
         ("UPDATE state SET seq = 2147483648", "state.seq"),
         ("UPDATE channelstate SET id = -1234", "channelstate.id"),
