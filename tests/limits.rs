@@ -3,7 +3,9 @@
 use sessiond_proto::{Reason, v1};
 use tonic::Code;
 
-use crate::harness::{Daemon, channel, expect_reason, pts, random_session, within};
+use crate::harness::{
+    Daemon, channel, expect_reason, metadata_of, pts, random_session, within,
+};
 
 #[tokio::test]
 async fn a_message_of_more_than_four_megabytes_is_refused_as_a_limit() {
@@ -83,6 +85,22 @@ async fn a_session_has_at_most_a_hundred_thousand_channels() {
     held.advance(exchange).await;
     let state = held.load().await.0.and_then(|session| session.state).expect("there");
     assert_eq!(state.channels, channels(2..=100_001));
+}
+
+#[tokio::test]
+async fn a_watch_has_at_most_ten_thousand_names() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let watch = |count: i32| {
+        let names = (1..=count).map(|n| format!("user-{n}")).collect();
+        let mut sessions = client.sessions.clone();
+        async move { sessions.watch(v1::WatchRequest { names, ..Default::default() }).await }
+    };
+    let refused = watch(10_001).await.expect_err("refused");
+    expect_reason(&refused, Code::InvalidArgument, Reason::InvalidSession);
+    assert_eq!(metadata_of(&refused).remove("field").as_deref(), Some("names"));
+    assert!(refused.message().contains("name_prefix"), "{refused:?}");
+    watch(10_000).await.expect("begun");
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ use crate::{
 const MAX_LABEL: usize = 128;
 const MAX_REQUEST_ID: usize = 128;
 
+/// Most names that a watch has, each of which is looked up when it begins. More have a prefix.
+const MAX_NAMES: usize = 10_000;
+
 /// How long a watch may be silent.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
 const MIN_BOOKMARK_INTERVAL: Duration = Duration::from_millis(100);
@@ -105,6 +108,10 @@ pub(super) fn change(change: Option<v1::StateChange>) -> Result<StateChange, Ref
 pub(super) fn watch(request: v1::WatchRequest) -> Result<(Selection, Start, Mode, Duration), Refusal> {
     let v1::WatchRequest { names, name_prefix, after_revision, mode, bookmark_interval, store_id } = request;
     let everything = names.is_empty() && name_prefix.is_empty();
+    if names.len() > MAX_NAMES {
+        let problem = format!("has {} entries, at most {MAX_NAMES} are taken: use name_prefix", names.len());
+        return Err(InvalidSession::new("names", problem).into());
+    }
     let names = names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let prefix =
         if everything { Some(String::new()) } else { Some(name_prefix).filter(|prefix| !prefix.is_empty()) };
