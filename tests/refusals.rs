@@ -185,6 +185,27 @@ async fn a_bad_listing_is_refused() {
 }
 
 #[tokio::test]
+async fn a_negative_revision_is_refused_by_the_field_that_has_it() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let held = client.hold("alice").await;
+    let expected_revision = Some(-1);
+    let save = v1::SaveRequest { expected_revision, ..held.save_request(random_session()) };
+    let advance = v1::AdvanceRequest { expected_revision, ..held.advance_request(pts(1)) };
+    let delete = v1::DeleteRequest { expected_revision, ..held.delete_request() };
+    let watch = v1::WatchRequest { after_revision: Some(-1), ..Default::default() };
+    for (field, refused) in [
+        ("expected_revision", client.save(save).await.expect_err("refused")),
+        ("expected_revision", client.advance(advance).await.expect_err("refused")),
+        ("expected_revision", client.delete(delete).await.expect_err("refused")),
+        ("after_revision", client.sessions.clone().watch(watch).await.expect_err("refused")),
+    ] {
+        expect_reason(&refused, Code::InvalidArgument, Reason::InvalidSession);
+        assert_eq!(metadata_of(&refused).remove("field").as_deref(), Some(field), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_watch_is_refused() {
     let daemon = Daemon::start().await;
     let client = daemon.client().await;
@@ -220,6 +241,8 @@ fn bad_sessions() -> Vec<(&'static str, v1::Session)> {
     let dc = |dc: v1::DataCenter| v1::Session { dcs: vec![v1::DataCenter { id: 2, ..dc }], ..whole() };
     let state = |state| v1::Session { state: Some(state), ..whole() };
     let user = |id, dc| Some(v1::User { id, dc, ..Default::default() });
+    let username = Some("x".repeat(1_025));
+    let long_name = Some(v1::User { id: 5, dc: 2, username, ..Default::default() });
     let auth = |size| dc(v1::DataCenter { auth: Some(vec![7; size]), ..Default::default() });
     let ids = |ids: &[i32]| {
         let dcs = ids.iter().map(|id| v1::DataCenter { id: *id, ..Default::default() }).collect();
@@ -241,9 +264,8 @@ fn bad_sessions() -> Vec<(&'static str, v1::Session)> {
         ("dcs", ids(&[2, 1, 2])),
         ("user.id", v1::Session { user: user(0, 2), ..whole() }),
         ("user.id", v1::Session { user: user(-5, 2), ..whole() }),
-    let username = Some("x".repeat(1_025));
-    let long_name = Some(v1::User { id: 5, dc: 2, username, ..Default::default() });
         ("user.dc", v1::Session { user: user(5, 0), ..whole() }),
+        ("user.username", v1::Session { user: long_name, ..whole() }),
         ("home_dc", v1::Session { home_dc: Some(0), ..whole() }),
         ("home_dc", v1::Session { home_dc: Some(3), user: user(5, 2), ..whole() }),
         ("state.pts", state(v1::UpdateState { pts: -1, ..Default::default() })),
@@ -265,7 +287,6 @@ async fn calls_with_name(held: &Held, bad: &str) -> Vec<Status> {
     let hold = v1::HoldRequest { name: name(), ..Default::default() };
     let save = v1::SaveRequest { name: name(), ..held.save_request(random_session()) };
     let advance = v1::AdvanceRequest { name: name(), ..held.advance_request(pts(1)) };
-        ("user.username", v1::Session { user: long_name, ..whole() }),
     let delete = v1::DeleteRequest { name: name(), ..held.delete_request() };
     let settle = v1::SettleMirrorRequest { name: name(), action: 0 };
     let mut refusals = vec![

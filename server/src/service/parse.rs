@@ -70,7 +70,7 @@ pub(super) fn save(mut message: v1::SaveRequest, caller: &Caller) -> Result<Writ
         )
         .into());
     }
-    let expected = expected(expected_revision)?;
+    let expected = not_negative("expected_revision", expected_revision)?;
     let op = Op::Save { session: Box::new(session), mode, clear };
     Ok(Write { name, bearer: Some(bearer(&shown, caller)?), op, request, expected })
 }
@@ -82,7 +82,7 @@ pub(super) fn advance(mut message: v1::AdvanceRequest, caller: &Caller) -> Resul
     let request = request("Advance", &id, &message)?;
     let v1::AdvanceRequest { name: _, token: _, change: given, expected_revision, request_id: _ } = message;
     let op = Op::Advance(vec![change(given)?]);
-    let expected = expected(expected_revision)?;
+    let expected = not_negative("expected_revision", expected_revision)?;
     Ok(Write { name, bearer: Some(bearer(&shown, caller)?), op, request, expected })
 }
 
@@ -92,7 +92,7 @@ pub(super) fn delete(mut message: v1::DeleteRequest, caller: &Caller) -> Result<
     let name = message.name.parse()?;
     let request = request("Delete", &id, &message)?;
     let v1::DeleteRequest { name: _, token: _, expected_revision, request_id: _ } = message;
-    let expected = expected(expected_revision)?;
+    let expected = not_negative("expected_revision", expected_revision)?;
     Ok(Write { name, bearer: Some(bearer(&shown, caller)?), op: Op::Delete, request, expected })
 }
 
@@ -115,7 +115,7 @@ pub(super) fn watch(request: v1::WatchRequest) -> Result<(Selection, Start, Mode
     let names = names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let prefix =
         if everything { Some(String::new()) } else { Some(name_prefix).filter(|prefix| !prefix.is_empty()) };
-    let start = match expected(after_revision)? {
+    let start = match not_negative("after_revision", after_revision)? {
         Some(revision) => Start::After { revision, store_id: Some(store_id).filter(|id| !id.is_empty()) },
         None => Start::Anew,
     };
@@ -147,11 +147,10 @@ fn interval(interval: Option<prost_types::Duration>) -> Result<Duration, Refusal
     interval.ok_or_else(|| InvalidSession::new("bookmark_interval", "is not between 0.1 s and 1 h").into())
 }
 
-fn expected(revision: Option<Revision>) -> Result<Option<Revision>, Refusal> {
+fn not_negative(field: &str, revision: Option<Revision>) -> Result<Option<Revision>, Refusal> {
     match revision {
         Some(revision) if revision < 0 => {
-            Err(InvalidSession::new("revision", format!("is {revision}, and a revision is not negative"))
-                .into())
+            Err(InvalidSession::new(field, format!("is {revision}, and a revision is not negative")).into())
         }
         revision => Ok(revision),
     }
