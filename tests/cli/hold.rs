@@ -133,7 +133,7 @@ async fn the_command_dies_with_its_wrapper_and_the_session_goes_on() {
 #[tokio::test]
 async fn signals_are_passed_on_to_the_command() {
     let daemon = Daemon::start().await;
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2] {
         // In a group of its own, because a terminal tells those of its group itself.
         let mut command = daemon.command(&["hold", "alice", "--", "sh", "-c", STAYS]);
         let mut holder = Running::start(command.process_group(0));
@@ -143,6 +143,23 @@ async fn signals_are_passed_on_to_the_command() {
         assert_eq!(ended.status.code(), Some(128 + signal.as_raw()), "{ended:?}");
         assert_eq!(daemon.client().await.load("alice").await.holder, None, "released at once");
     }
+}
+
+#[tokio::test]
+async fn a_signal_that_the_command_has_a_use_for_ends_neither() {
+    let daemon = Daemon::start().await;
+    let script = "trap 'echo HUP' HUP; trap 'echo USR1' USR1; trap 'echo USR2' USR2; echo running; \
+                  while :; do sleep 0.1; done";
+    let mut command = daemon.command(&["hold", "alice", "--label", "worker-1", "--", "sh", "-c", script]);
+    let mut holder = Running::start(command.process_group(0));
+    assert_eq!(holder.line().await, "running");
+    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::USR1, "USR1"), (Signal::USR2, "USR2")] {
+        holder.signal(signal);
+        assert_eq!(holder.line().await, name);
+    }
+    assert_eq!(daemon.client().await.load("alice").await.holder.expect("held").label, "worker-1");
+    holder.signal(Signal::TERM);
+    assert_eq!(holder.end().await.status.code(), Some(143));
 }
 
 #[tokio::test]

@@ -38,8 +38,9 @@ const LABEL_CHARS: usize = 128;
 /// Hold a session while a command runs
 ///
 /// The command finds the hold's token, the session's name and the daemon's socket in SESSIOND_TOKEN, SESSIOND_NAME and
-/// SESSIOND_SOCKET. If the hold is lost it gets SIGTERM, and SIGKILL 5 s later. It ends with this process, and this one
-/// exits with its exit code, or 128 and the signal that ended it.
+/// SESSIOND_SOCKET. If the hold is lost it gets SIGTERM, and SIGKILL 5 s later. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1
+/// and SIGUSR2 are passed on to it. It ends with this process, and this one exits with its exit code, or 128 and the signal
+/// that ended it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Examples:
   sessiond hold alice -- ./worker
@@ -65,6 +66,8 @@ struct Signals {
     hang_up: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
+    user_defined_1: tokio::signal::unix::Signal,
+    user_defined_2: tokio::signal::unix::Signal,
 }
 
 impl Hold {
@@ -151,6 +154,8 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
+            user_defined_1: signal(SignalKind::user_defined1())?,
+            user_defined_2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -160,6 +165,8 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return Signal::TERM,
                 _ = self.hang_up.recv() => return Signal::HUP,
+                _ = self.user_defined_1.recv() => return Signal::USR1,
+                _ = self.user_defined_2.recv() => return Signal::USR2,
                 _ = self.interrupt.recv() => if !in_foreground() { return Signal::INT },
                 _ = self.quit.recv() => if !in_foreground() { return Signal::QUIT },
             }
