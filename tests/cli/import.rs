@@ -69,6 +69,27 @@ async fn a_file_of_telethon_2_is_imported_from_the_standard_input() {
 }
 
 #[tokio::test]
+async fn without_a_user_the_only_data_center_with_a_key_is_the_home() {
+    let daemon = Daemon::start().await;
+    let file = daemon.home().join("x.session");
+    write_v2(&file, &key());
+    let rows = rusqlite::Connection::open(&file).expect("there");
+    rows.execute("delete from user", ()).expect("gone");
+    let args = ["import", text(&file), "--name", "alice"];
+    let told = run(&daemon, &args).await.text();
+    assert!(told.contains("home DC 4, keys of DC 4"), "{told}");
+    assert!(told.contains("home DC 4 is taken from its key"), "{told}");
+    let client = daemon.client().await;
+    assert_eq!(client.load("alice").await.session.expect("there").home_dc, Some(4));
+
+    // Two keys tell nothing.
+    rows.execute("update datacenter set auth = zeroblob(256) where id = 2", ()).expect("changed");
+    let told = run(&daemon, &[&args[..], &["--force"]].concat()).await.text();
+    assert!(!told.contains("is taken from"), "{told}");
+    assert_eq!(client.load("alice").await.session.expect("there").home_dc, None);
+}
+
+#[tokio::test]
 async fn a_session_that_is_there_is_replaced_only_with_force() {
     let daemon = Daemon::start().await;
     let (old, new) = (daemon.home().join("old.session"), daemon.home().join("new.session"));

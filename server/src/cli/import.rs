@@ -56,9 +56,11 @@ impl Import {
             return Err(Failure::new(Exit::NoInput, message).into());
         }
         let name = name.map_or_else(|| name_of(&file), Ok)?;
-        let imported = tokio::task::spawn_blocking(move || read(&file)).await??;
+        let mut imported = tokio::task::spawn_blocking(move || read(&file)).await??;
+        let home = home_by_key(&imported.session);
+        imported.session.home_dc = home.or(imported.session.home_dc);
         let revision = save(context, &name, &imported.session, force).await?;
-        tell(context, &name, &imported, revision)?;
+        tell(context, &name, &imported, home, revision)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -104,6 +106,17 @@ fn of_stdin(error: ImportError) -> ImportError {
     }
 }
 
+/// The home data center, where the file does not tell it and its keys do. A Telethon v2 file has no place for it beside the
+/// user's, and before anybody is logged in there is a key of the home alone.
+fn home_by_key(session: &Session) -> Option<i32> {
+    if session.user.is_some() || session.home_dc.is_some() {
+        return None;
+    }
+    let mut with_key = session.dcs.iter().filter(|dc| dc.auth.is_present());
+    let only = with_key.next()?;
+    with_key.next().is_none().then_some(only.id)
+}
+
 /// Replaces the session while nobody else holds it, and gives the revision.
 async fn save(context: &Context, name: &SessionName, session: &Session, force: bool) -> anyhow::Result<i64> {
     let hold = context.client.hold(name).label("sessiond import").await.with_context(|| name.to_string())?;
@@ -122,7 +135,13 @@ async fn save(context: &Context, name: &SessionName, session: &Session, force: b
     saved
 }
 
-fn tell(context: &Context, name: &SessionName, imported: &Imported, revision: i64) -> io::Result<()> {
+fn tell(
+    context: &Context,
+    name: &SessionName,
+    imported: &Imported,
+    home_by_key: Option<i32>,
+    revision: i64,
+) -> io::Result<()> {
     let Imported { format, session, left_behind } = imported;
     context.output.result(
         || {
@@ -136,6 +155,9 @@ fn tell(context: &Context, name: &SessionName, imported: &Imported, revision: i6
         },
         || {
             let mut text = format!("imported {name} from a {format}: {}", session_text(session));
+            if let Some(id) = home_by_key {
+                text += &format!("\nhome DC {id} is taken from its key, the only one in the file");
+            }
             for sentence in left_behind {
                 text += &format!("\nleft behind: {}", printable(sentence));
             }
