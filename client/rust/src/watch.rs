@@ -35,7 +35,11 @@ pub enum WatchMode {
     /// Every one.
     #[default]
     EveryChange,
-    /// When the watch is behind, not those that later ones superseded.
+    /// When the watch is behind, not those that later ones superseded: several of a session may come as one.
+    ///
+    /// One that took in an earlier one may come after another session's, so that no commit says how far the watch has come;
+    /// only synced and bookmarks do. After a broken connection, or from a [`WatchPosition`], it goes on from the last of
+    /// those, and commits that were told since may come again, also as part of one that took them in.
     Latest,
 }
 
@@ -53,11 +57,12 @@ pub struct WatchPosition {
 /// It begins with restarted, a snapshot of each session, and synced; then comes every commit, in order, once, with none
 /// left out. When the connection breaks or the daemon restarts it goes on where it was, for as long as it takes; where that
 /// is not possible it says so by another restarted. Before the first event, no daemon for as long as the client's deadline
-/// is [`Error::Unavailable`]. After an error it has ended.
+/// is [`Error::Unavailable`]. After an error it has ended. With [`WatchMode::Latest`], commits may be left out and come again.
 ///
 /// A watch may be left unread: it holds nothing else up, and the daemon remembers for it within limits.
 pub struct Watch {
     events: BoxStream<'static, Result<WatchEvent, Error>>,
+    mode: WatchMode,
     position: Option<WatchPosition>,
 }
 
@@ -109,7 +114,7 @@ impl WatchOptions {
 
 impl Watch {
     pub(crate) fn new(client: Client, options: WatchOptions) -> Self {
-        let position = options.after.clone();
+        let (mode, position) = (options.mode, options.after.clone());
         let retry = Retry::within(client.deadline(), client.socket());
         let follower = Follower {
             client,
@@ -126,7 +131,7 @@ impl Watch {
             let rest = event.is_ok().then_some(follower);
             Some((event, rest))
         });
-        Self { events: events.boxed(), position }
+        Self { events: events.boxed(), mode, position }
     }
 
     /// The next event. `None`: the watch has ended, with the error before this. Dropping the future loses nothing.
@@ -146,7 +151,8 @@ impl Stream for Watch {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let event = self.events.poll_next_unpin(context);
         if let Poll::Ready(Some(Ok(event))) = &event {
-            advance(&mut self.position, event);
+            let mode = self.mode;
+            advance(&mut self.position, event, mode);
         }
         event
     }
@@ -209,16 +215,18 @@ impl Follower {
             WatchEvent::Commit(commit) => self.known.is_some_and(|known| commit.revision <= known),
             WatchEvent::Snapshot(_) | WatchEvent::Bookmark { .. } => false,
         };
-        advance(&mut self.position, &event);
+        advance(&mut self.position, &event, self.options.mode);
         (!known).then_some(event)
     }
 }
 
-/// Moves a position past an event.
-fn advance(position: &mut Option<WatchPosition>, event: &WatchEvent) {
+/// Moves a position past an event, if everything up to it has been told.
+fn advance(position: &mut Option<WatchPosition>, event: &WatchEvent, mode: WatchMode) {
     let reached = match event {
         WatchEvent::Restarted(_) => return *position = None,
         WatchEvent::Snapshot(_) => return,
+        // An earlier one of another session may be part of one that is still to come.
+        WatchEvent::Commit(_) if mode == WatchMode::Latest => return,
         WatchEvent::Synced { revision, store_id } => {
             let position =
                 position.get_or_insert_with(|| WatchPosition { revision: 0, store_id: String::new() });

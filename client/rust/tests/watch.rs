@@ -1,7 +1,7 @@
 //! Watches: they go on where they were, tell nothing twice, and hold nothing up.
 
 use sessiond_client::{
-    Change, Error, LostReason, Reason, RestartReason, WatchEvent, WatchOptions, WatchPosition,
+    Change, Error, LostReason, Reason, RestartReason, WatchEvent, WatchMode, WatchOptions, WatchPosition,
 };
 use sessiond_proto::v1::{self, watch_response::Event};
 use tokio::{join, sync::mpsc};
@@ -100,6 +100,44 @@ async fn a_watch_goes_on_after_what_it_has_told_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_watch_of_the_latest_goes_on_from_a_bookmark_and_from_no_commit() {
+    let mut fake = Fake::start().await;
+    let options = || WatchOptions { mode: WatchMode::Latest, ..WatchOptions::all() };
+    let mut reader = Reader::start(&fake, options()).await;
+    let (_, events) = expect_call!(fake, Watch);
+    send(&events, [restarted(v1::RestartReason::First), synced(5), change(8)]).await;
+    reader.expect(&["restarted First", "synced 5", "commit 8"]).await;
+
+    // A commit of revision 7 may have been folded into one of revision 9, which was not told any more.
+    fake.restart();
+    let (request, events) = expect_call!(fake, Watch);
+    assert_eq!(after(&request), Some((5, "store")));
+    send(&events, [synced(5), change(8), change(9), bookmark(9), change(11)]).await;
+    reader.expect(&["commit 8", "commit 9", "bookmark 9", "commit 11"]).await;
+
+    fake.restart();
+    let (request, _events) = expect_call!(fake, Watch);
+    assert_eq!(after(&request), Some((9, "store")));
+
+    let mut watch = fake.client().await.watch(options());
+    let daemon = async {
+        let (_, events) = expect_call!(fake, Watch);
+        send(&events, [restarted(v1::RestartReason::First), synced(5), change(8), bookmark(8)]).await;
+        events
+    };
+    let positions = async {
+        let mut positions = Vec::new();
+        for _ in 0..4 {
+            watch.next().await.expect("it goes on").expect("an event");
+            positions.push(watch.position().map(|position| position.revision));
+        }
+        positions
+    };
+    let (positions, _events) = join!(positions, daemon);
+    assert_eq!(positions, [None, Some(5), Some(5), Some(8)], "as anybody else would go on from it");
+}
+
+#[tokio::test]
 async fn a_watch_that_broke_amid_its_snapshots_starts_over() {
     let mut fake = Fake::start().await;
     let mut reader = Reader::start(&fake, WatchOptions::all()).await;
@@ -187,8 +225,9 @@ async fn watches_that_nobody_reads_do_not_keep_a_call_from_its_answer() {
         let (first, events) = join!(watch.next(), daemon);
         assert!(matches!(first, Some(Ok(WatchEvent::Restarted(RestartReason::First)))), "{first:?}");
         // Much more than any window takes, until nothing goes in any more.
-        let user = Some(v1::User { id: 1, dc: 2, username: Some("x".repeat(128 << 10)), bot: None });
-        let large = event(1, "alice", Event::Saved(v1::Session { user, ..v1::Session::default() }));
+        let channels = (1..=10_000).map(|id| v1::ChannelState { id, pts: 1 }).collect();
+        let state = Some(v1::UpdateState { channels, ..v1::UpdateState::default() });
+        let large = event(1, "alice", Event::Saved(v1::Session { state, ..v1::Session::default() }));
         while events.try_send(Ok(large.clone())).is_ok() {}
         unread.push((watch, events));
     }
