@@ -201,24 +201,29 @@ impl HeldSession {
         }
     }
 
-    /// Lets the hold go. Idempotent.
+    /// Lets the hold go. Idempotent, also for the daemon until the next grant: a refusal after an attempt that was not answered
+    /// is taken for that attempt having gone through.
     pub(crate) async fn release(&self) -> Result<(), Error> {
         self.check()?;
         self.ended(Standing::Released);
         let deadline = self.client().deadline();
-        self.client()
+        let mut attempts = 0;
+        let released = self
+            .client()
             .call(deadline, || {
+                attempts += 1;
                 let request =
                     v1::ReleaseRequest { name: self.name().to_string(), token: self.token().to_wire() };
                 let mut sessions = self.client().sessions();
                 async move { sessions.release(request).await }
             })
-            .await
-            .map(|v1::ReleaseResponse {}| ())
-            .map_err(|error| match error {
-                Error::Fenced => Error::Lost { reason: LostReason::Fenced },
-                error => error,
-            })
+            .await;
+        match released {
+            Ok(v1::ReleaseResponse {}) => Ok(()),
+            Err(Error::Fenced) if attempts > 1 => Ok(()),
+            Err(Error::Fenced) => Err(Error::Lost { reason: LostReason::Fenced }),
+            Err(error) => Err(error),
+        }
     }
 
     async fn call<T, F>(&self, deadline: Duration, attempt: impl FnMut() -> F) -> Result<T, Error>

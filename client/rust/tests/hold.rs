@@ -7,7 +7,7 @@ use sessiond_proto::v1::{self, hold_response::Event};
 use tokio::join;
 use tonic::Code;
 
-use crate::fake::{Events, Fake, expect_call, refusal, refusal_with};
+use crate::fake::{Call, Events, Fake, expect_call, refusal, refusal_with};
 
 const TOKEN: [u8; 32] = [7; 32];
 
@@ -214,6 +214,46 @@ async fn a_released_hold_is_not_lost_and_its_token_still_deletes() {
     assert_eq!(request.token, TOKEN);
     let lost = handle.lost();
     assert!(futures_util::FutureExt::now_or_never(lost).is_none());
+}
+
+#[tokio::test]
+async fn a_hold_whose_release_was_not_answered_is_released_when_another_has_it() {
+    let mut fake = Fake::start().await;
+    let client = fake.client().await;
+    let (hold, _events) = hold(&mut fake, &client).await;
+    let handle = hold.clone();
+    let daemon = async {
+        let (_, _unanswered) = expect_call!(fake, Release);
+        fake.restart();
+        loop {
+            match fake.call().await {
+                Call::Release(_, answer) => {
+                    let _ = answer.send(Err(refusal(Code::FailedPrecondition, Reason::Fenced)));
+                    return;
+                }
+                Call::Hold(_, events) => {
+                    let _ = events.send(Err(refusal(Code::FailedPrecondition, Reason::Fenced))).await;
+                }
+                _ => panic!("another call came"),
+            }
+        }
+    };
+    let (released, ()) = join!(hold.release(), daemon);
+    assert!(released.is_ok(), "{released:?}");
+    assert!(futures_util::FutureExt::now_or_never(handle.lost()).is_none(), "it was let go, not lost");
+}
+
+#[tokio::test]
+async fn a_hold_that_is_another_ones_when_it_is_to_be_released_was_lost() {
+    let mut fake = Fake::start().await;
+    let client = fake.client().await;
+    let (hold, _events) = hold(&mut fake, &client).await;
+    let daemon = async {
+        let (_, answer) = expect_call!(fake, Release);
+        let _ = answer.send(Err(refusal(Code::FailedPrecondition, Reason::Fenced)));
+    };
+    let (released, ()) = join!(hold.release(), daemon);
+    assert!(matches!(released, Err(Error::Lost { reason: LostReason::Fenced })), "{released:?}");
 }
 
 #[tokio::test]
