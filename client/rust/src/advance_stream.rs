@@ -6,7 +6,7 @@ use std::{
 
 use futures_util::{Stream, stream};
 use sessiond_proto::v1;
-use sessiond_session::{InvalidSession, StateChange};
+use sessiond_session::{InvalidSession, MAX_CHANNELS, StateChange};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -23,10 +23,15 @@ use crate::{
 /// earlier one travels; a few hundred bytes each.
 const MOST_UNACKNOWLEDGED: usize = 8192;
 
+/// Most channels that what is sent again has in one message, which is at most 18 bytes for each: within the daemon's limits of
+/// both.
+const MOST_JOINED: usize = MAX_CHANNELS;
+
 /// Changes of one session that do not wait for each other's answers.
 ///
 /// They are applied in order, each as a commit of its own. When the connection breaks, those that were not acknowledged are
-/// sent again as one change with the same effect, so that no counter is ever seen to go back. The first change that is
+/// sent again as one change with the same effect, so that no counter is ever seen to go back; where that has more channels
+/// than a session, as several, each of some channels. The first change that is
 /// refused ends the stream: it and those after it are not applied, and [`push`](Self::push) and [`finish`](Self::finish)
 /// say which it was.
 ///
@@ -77,10 +82,10 @@ struct Queue {
     arrived: Arc<Notify>,
 }
 
-/// A change, or several as one.
+/// A change, or several as one, or a part of that.
 #[derive(Debug)]
 struct Change {
-    /// Sequence of the last one in it.
+    /// Sequence of the last one that is durable with it.
     last: i64,
     content: v1::StateChange,
 }
@@ -190,17 +195,20 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Begins a connection. What the last one sent and was not acknowledged becomes one change.
+    /// Begins a connection. What the last one sent and was not acknowledged becomes one change, or as many as it takes.
     fn begin(&mut self) -> Result<Arc<Notify>, InvalidSession> {
-        let sent: Vec<Change> = self.changes.drain(..self.sent).collect();
-        (self.sent, self.settled, self.arrived) = (0, 0, Arc::default());
-        if let Some(Change { last, .. }) = sent.last() {
-            let last = *last;
-            let mut one = StateChange::default();
-            for change in sent {
-                one.followed_by(change.content.try_into()?);
+        let sent = std::mem::take(&mut self.sent);
+        (self.settled, self.arrived) = (0, Arc::default());
+        if sent > 1 {
+            let last = self.changes[sent - 1].last;
+            let sent = self.changes.drain(..sent).map(|change| change.content.try_into());
+            let one = StateChange::joined(sent.collect::<Result<Vec<_>, _>>()?);
+            // With a part of them none is durable.
+            let mut durable = last;
+            for part in parts(one).into_iter().rev() {
+                self.changes.push_front(Change { last: durable, content: part.into() });
+                durable = self.acknowledged;
             }
-            self.changes.push_front(Change { last, content: one.into() });
         }
         Ok(Arc::clone(&self.arrived))
     }
@@ -235,6 +243,26 @@ impl Queue {
         let before = usize::try_from(sequence - self.settled - 2).ok().and_then(|at| self.changes.get(at));
         before.map_or(self.acknowledged, |change| change.last) + 1
     }
+}
+
+/// A change as several that no message is too small for. Each channel has its last value at once, so that none is seen to go
+/// back. What is forgotten comes first, so that there are never more channels than before or after; the counters come last.
+fn parts(change: StateChange) -> Vec<StateChange> {
+    if change.channels.len() + change.removed_channels.len() <= MOST_JOINED {
+        return vec![change];
+    }
+    let StateChange { pts, qts, date, seq, channels, removed_channels } = change;
+    let removed = removed_channels
+        .chunks(MOST_JOINED)
+        .map(|ids| StateChange { removed_channels: ids.to_vec(), ..StateChange::default() });
+    let set = channels
+        .chunks(MOST_JOINED)
+        .map(|channels| StateChange { channels: channels.to_vec(), ..StateChange::default() });
+    let mut parts: Vec<_> = removed.chain(set).collect();
+    if let Some(last) = parts.last_mut() {
+        (last.pts, last.qts, last.date, last.seq) = (pts, qts, date, seq);
+    }
+    parts
 }
 
 /// Sends what is pushed, over as many connections as it takes.
@@ -305,8 +333,13 @@ async fn acknowledgements(
             Ok(Some(v1::AdvanceStreamResponse { sequence, revision })) => {
                 retry.heard();
                 let sequence = line.queue().acknowledge(sequence);
-                let acknowledged = Acknowledged { sequence, revision };
-                report.send_modify(|progress| progress.acknowledged = acknowledged);
+                report.send_if_modified(|progress| {
+                    let moved = sequence > progress.acknowledged.sequence;
+                    if moved {
+                        progress.acknowledged = Acknowledged { sequence, revision };
+                    }
+                    moved
+                });
             }
             Ok(None) => return Status::unavailable("the daemon closed the stream"),
             Err(status) => return status,

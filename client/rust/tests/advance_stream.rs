@@ -1,6 +1,8 @@
 //! Streams of changes: acknowledged in order, over any number of connections.
 
-use sessiond_client::{Acknowledged, Error, HeldSession, LostReason, Reason, StateChange, Token};
+use sessiond_client::{
+    Acknowledged, ChannelState, Error, HeldSession, LostReason, Reason, StateChange, Token,
+};
 use sessiond_proto::v1;
 use tokio::join;
 use tonic::{Code, Streaming};
@@ -73,6 +75,43 @@ async fn what_was_not_acknowledged_is_sent_again_as_one_change() {
     assert_eq!(stream.durable(2).await.expect("it is open").sequence, 4);
     events.send(Ok(acknowledgement(2, 15))).await.expect("the client listens");
     assert_eq!(stream.finish().await.expect("all is durable"), Some(15));
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_no_more_than_a_message_carries() {
+    let mut fake = Fake::start().await;
+    let mut stream = held(&fake).await.advance_stream();
+    let removed =
+        StateChange { pts: Some(1), removed_channels: (1..=60_000).collect(), ..StateChange::default() };
+    stream.push(removed).await.expect("it is open");
+    for n in 2..=3 {
+        let ids = 60_000 * (i64::from(n) - 1)..60_000 * i64::from(n);
+        let channels = ids.map(|id| ChannelState { id: id + 1, pts: n }).collect();
+        stream
+            .push(StateChange { pts: Some(n), channels, ..StateChange::default() })
+            .await
+            .expect("it is open");
+    }
+    let (mut changes, _cut) = expect_call!(fake, AdvanceStream);
+    for _ in 1..=3 {
+        take(&mut changes).await;
+    }
+    fake.restart();
+    let (mut changes, events) = expect_call!(fake, AdvanceStream);
+    let mut told = Vec::new();
+    for sequence in 1..=3 {
+        let again = take(&mut changes).await;
+        assert_eq!(again.sequence, sequence);
+        let v1::StateChange { pts, channels, removed_channels, .. } = again.change.expect("a change");
+        told.push((pts, channels.len(), removed_channels.len()));
+    }
+    // First what goes, so that there are never more than before or after; the counters when all is said.
+    assert_eq!(told, [(None, 0, 60_000), (None, 100_000, 0), (Some(3), 20_000, 0)]);
+    events.send(Ok(acknowledgement(2, 15))).await.expect("the client listens");
+    events.send(Ok(acknowledgement(3, 16))).await.expect("the client listens");
+    let first = stream.durable(1).await.expect("it is open");
+    assert_eq!(first, Acknowledged { sequence: 3, revision: 16 }, "with a part of them none is durable");
+    assert_eq!(stream.finish().await.expect("all is durable"), Some(16));
 }
 
 #[tokio::test]
