@@ -30,7 +30,8 @@ pub(crate) struct Watch {
     /// Go on after this revision, and start with no snapshots
     #[arg(long, value_name = "REVISION")]
     after: Option<i64>,
-    /// Leave out what is superseded when this falls behind
+    /// Leave out what is superseded when this falls behind; to go on after is then no commit's revision, but that of synced
+    /// or a bookmark
     #[arg(long)]
     latest: bool,
 }
