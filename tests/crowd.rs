@@ -233,8 +233,7 @@ fn apply((session, _): (Option<Session>, i64), (revision, write): (i64, Write)) 
         Write::Replace(given) => model(given),
         Write::Merge(given, clear) => {
             let mut session = session.unwrap_or_default();
-            session.forget(&Clear::from(clear));
-            session.merge(model(given));
+            session.merge_after(&Clear::from(clear), model(given));
             session
         }
         Write::Advance(change) => {

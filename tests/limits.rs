@@ -3,9 +3,7 @@
 use sessiond_proto::{Reason, v1};
 use tonic::Code;
 
-use crate::harness::{
-    Daemon, channel, expect_reason, metadata_of, pts, random_session, within,
-};
+use crate::harness::{Daemon, channel, expect_reason, metadata_of, pts, random_session, within};
 
 #[tokio::test]
 async fn a_message_of_more_than_four_megabytes_is_refused_as_a_limit() {

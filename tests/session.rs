@@ -13,6 +13,7 @@ on_both_engines! {
     a_merging_save_keeps_keys_and_never_writes_zeros
     a_merging_save_adds_what_it_mentions
     another_users_id_clears_what_was_the_old_ones
+    another_users_id_is_another_one_after_a_clear_of_the_user
     clear_logs_out
     clear_forgets_what_it_names_and_nothing_else
     a_write_that_changes_nothing_is_no_commit
@@ -206,6 +207,17 @@ async fn another_users_id_clears_what_was_the_old_ones(engine: &'static str) {
         session.iter().map(|dc| (dc.ipv4_addr.clone(), dc.ipv6_addr.clone())).collect()
     };
     assert_eq!(addresses(&after.dcs), addresses(&before.dcs), "data centers are nobody's");
+}
+
+async fn another_users_id_is_another_one_after_a_clear_of_the_user(engine: &'static str) {
+    let daemon = Daemon::on(engine).await;
+    let held = full(&daemon).await;
+    let user = v1::User { id: 99, dc: 4, bot: None, username: None };
+    let given = v1::Session { user: Some(user.clone()), ..Default::default() };
+    merge_clearing(&held, given, v1::SaveClear { user: true, ..Default::default() }).await;
+    let after = held.load().await.0.expect("saved");
+    assert_eq!((after.user, after.state), (Some(user), None));
+    assert!(after.dcs.iter().all(|dc| dc.auth.is_none()), "no key of the old account is left");
 }
 
 async fn clear_logs_out(engine: &'static str) {

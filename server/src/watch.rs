@@ -10,6 +10,7 @@ use std::{
 };
 
 use sessiond_proto::{SessionName, v1};
+use sessiond_session::{Session, StateChange};
 use tokio::time::{Instant, sleep_until};
 use v1::{RestartReason, watch_response::Event as Told};
 
@@ -290,58 +291,78 @@ impl std::fmt::Debug for Watcher {
 /// What a row of commits came to: of each session the last state, and the last change of its hold.
 #[derive(Default)]
 struct Latest {
-    data: HashMap<SessionName, Commit>,
+    data: HashMap<SessionName, Folded>,
     holds: HashMap<SessionName, Commit>,
     /// Commits gone through.
     read: usize,
 }
 
+/// One session's commits of data, to be told as one with the same effect.
+struct Folded {
+    /// Revision before the first.
+    previous: Revision,
+    last: Revision,
+    time: SystemTime,
+    /// What it was saved as, or that it was deleted.
+    base: Option<Event>,
+    /// What was set since.
+    changes: Vec<StateChange>,
+}
+
 impl Latest {
     fn add(&mut self, commit: Commit) {
-        if !commit.event.is_data() {
-            self.holds.insert(commit.name.clone(), commit);
+        let Commit { revision, previous, name, time, event } = commit;
+        if !event.is_data() {
+            self.holds.insert(name.clone(), Commit { revision, previous, name, time, event });
             return;
         }
-        let commit = match self.data.remove(&commit.name) {
-            Some(earlier) => supersede(earlier, commit),
-            None => commit,
-        };
-        self.data.insert(commit.name.clone(), commit);
+        let new = || Folded { previous, last: revision, time, base: None, changes: Vec::new() };
+        let folded = self.data.entry(name).or_insert_with(new);
+        (folded.last, folded.time) = (revision, time);
+        match event {
+            Event::Advanced(change) => folded.changes.push(change),
+            base => {
+                folded.changes.clear();
+                folded.base = Some(base);
+            }
+        }
     }
 
     fn commits(self) -> VecDeque<Commit> {
         let Self { data, mut holds, read: _ } = self;
         for hold in holds.values_mut() {
             // What came before it is told with what came after it.
-            if let Some(data) = data.get(&hold.name).filter(|data| data.revision > hold.revision) {
+            if let Some(data) = data.get(&hold.name).filter(|data| data.last > hold.revision) {
                 hold.previous = data.previous;
             }
         }
-        let mut commits: Vec<_> = data.into_values().chain(holds.into_values()).collect();
+        let data = data.into_iter().map(|(name, folded)| folded.into_commit(name));
+        let mut commits: Vec<_> = data.chain(holds.into_values()).collect();
         commits.sort_unstable_by_key(|commit| commit.revision);
         commits.into()
     }
 }
 
-/// Two commits of one session as one, with the same effect.
-fn supersede(earlier: Commit, later: Commit) -> Commit {
-    let event = match (earlier.event, later.event) {
-        (Event::Advanced(mut change), Event::Advanced(next)) => {
-            change.followed_by(next);
-            Event::Advanced(change)
-        }
-        (Event::Saved(mut session), Event::Advanced(next)) => {
-            Arc::make_mut(&mut session).advance(&next);
-            Event::Saved(session)
-        }
-        (Event::Deleted, Event::Advanced(next)) => {
-            let mut session = sessiond_session::Session::default();
-            session.advance(&next);
-            Event::Saved(Arc::new(session))
-        }
-        (_, later) => later,
-    };
-    Commit { previous: earlier.previous, event, ..later }
+impl Folded {
+    fn into_commit(self, name: SessionName) -> Commit {
+        let Self { previous, last: revision, time, base, changes } = self;
+        let changed = !changes.is_empty();
+        let change = StateChange::joined(changes);
+        let event = match base {
+            None => Event::Advanced(change),
+            Some(base) if !changed => base,
+            Some(Event::Saved(mut session)) => {
+                Arc::make_mut(&mut session).advance(&change);
+                Event::Saved(session)
+            }
+            Some(_) => {
+                let mut session = Session::default();
+                session.advance(&change);
+                Event::Saved(Arc::new(session))
+            }
+        };
+        Commit { revision, previous, name, time, event }
+    }
 }
 
 /// The next session of a selection to tell a snapshot of: those named first, then those of the prefix.

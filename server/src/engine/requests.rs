@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
 };
 
@@ -16,7 +16,7 @@ const TRIM_SESSIONS: usize = 1_024;
 /// The answers to recent requests, so that a retry gets the first one.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    sessions: BTreeMap<SessionName, VecDeque<Remembered>>,
+    sessions: BTreeMap<SessionName, Answers>,
     /// The last session that was gone through.
     trimmed: Option<SessionName>,
 }
@@ -28,12 +28,13 @@ pub(crate) struct Answered {
     pub(crate) revision: Revision,
 }
 
-#[derive(Debug)]
-struct Remembered {
-    answered: Answered,
-    /// Revision of the log row that has it; it is remembered as long as that. Not the one answered, which of a request that
-    /// changed nothing may be much older.
-    logged: Revision,
+/// One session's, by their key.
+#[derive(Debug, Default)]
+struct Answers {
+    by_key: HashMap<u64, Answered>,
+    /// Oldest first, with the revision of the log row that has it; it is remembered as long as that. Not the one answered,
+    /// which of a request that changed nothing may be much older.
+    order: VecDeque<(u64, Revision)>,
 }
 
 impl Requests {
@@ -42,9 +43,7 @@ impl Requests {
     /// # Errors
     /// Its id was used for something else.
     pub(crate) fn answer(&self, name: &SessionName, request: Request) -> Result<Option<Revision>, Error> {
-        let remembered = self.sessions.get(name).map(|answers| answers.iter().rev());
-        let mut answered = remembered.into_iter().flatten().map(|remembered| remembered.answered);
-        match answered.find(|answered| answered.request.key == request.key) {
+        match self.sessions.get(name).and_then(|answers| answers.by_key.get(&request.key)) {
             Some(answered) if answered.request.content != request.content => Err(Error::RequestIdReused),
             answered => Ok(answered.map(|answered| answered.revision)),
         }
@@ -53,13 +52,12 @@ impl Requests {
     /// Remembers an answer as long as the log has the row that ends with `logged`.
     pub(crate) fn remember(&mut self, name: &SessionName, answered: Answered, logged: Revision) {
         if !self.sessions.contains_key(name) {
-            self.sessions.insert(name.clone(), VecDeque::new());
+            self.sessions.insert(name.clone(), Answers::default());
         }
         let answers = self.sessions.get_mut(name).expect("it was just made");
-        if answers.len() == PER_SESSION {
-            answers.pop_front();
-        }
-        answers.push_back(Remembered { answered, logged });
+        answers.forget_oldest_if(|answers| answers.order.len() == PER_SESSION);
+        answers.by_key.insert(answered.request.key, answered);
+        answers.order.push_back((answered.request.key, logged));
     }
 
     /// Forgets some of what the log no longer has. Called again and again, all of it.
@@ -68,8 +66,10 @@ impl Requests {
         let sessions = self.sessions.range_mut::<SessionName, _>((start, Bound::Unbounded));
         let (mut names, mut emptied) = (Vec::new(), Vec::new());
         for (name, answers) in sessions.take(TRIM_SESSIONS) {
-            while answers.pop_front_if(|remembered| remembered.logged <= through).is_some() {}
-            if answers.is_empty() {
+            let gone =
+                |answers: &Answers| answers.order.front().is_some_and(|(_, logged)| *logged <= through);
+            while answers.forget_oldest_if(gone) {}
+            if answers.order.is_empty() {
                 emptied.push(name.clone());
             }
             names.push(name.clone());
@@ -77,6 +77,16 @@ impl Requests {
         // After the last ones, from the beginning again.
         self.trimmed = if names.len() < TRIM_SESSIONS { None } else { names.pop() };
         emptied.iter().for_each(|name| drop(self.sessions.remove(name)));
+    }
+}
+
+impl Answers {
+    fn forget_oldest_if(&mut self, condition: impl FnOnce(&Self) -> bool) -> bool {
+        let oldest = if condition(self) { self.order.pop_front() } else { None };
+        if let Some((key, _)) = oldest {
+            self.by_key.remove(&key);
+        }
+        oldest.is_some()
     }
 }
 

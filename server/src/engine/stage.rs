@@ -47,6 +47,8 @@ struct Moved {
     seq: Option<i32>,
     /// By id: the new pts, or that it is forgotten.
     channels: HashMap<i64, Option<i32>>,
+    /// How many more channels there are than in the durable state.
+    more_channels: isize,
     any: bool,
 }
 
@@ -155,8 +157,7 @@ impl<'a, J: Journal> Stage<'a, J> {
             SaveMode::Replace => given,
             SaveMode::Merge => {
                 let mut merged = before.clone().unwrap_or_default();
-                merged.forget(clear);
-                merged.merge(given);
+                merged.merge_after(clear, given);
                 merged
             }
         };
@@ -362,7 +363,7 @@ impl Draft {
                 )));
             }
         }
-        self.moved.take(change);
+        self.moved.take(state, change);
         Ok(true)
     }
 
@@ -399,31 +400,30 @@ impl Moved {
     /// How many channels there would be after the change.
     fn channel_count(&self, state: Option<&UpdateState>, change: &StateChange) -> usize {
         let durable = state.map_or(0, |state| state.channels.len());
-        // Enough for nearly every session: the exact count is worth its cost only near the limit.
-        if durable + self.channels.len() + change.channels.len() <= MAX_CHANNELS {
-            return durable;
-        }
-        let in_state = |id: &i64| state.is_some_and(|state| state.channel(*id).is_some());
-        let added = self.channels.iter().filter(|(id, pts)| pts.is_some() && !in_state(id)).count();
-        let removed = self.channels.iter().filter(|(id, pts)| pts.is_none() && in_state(id)).count();
         let new = change.channels.iter().filter(|channel| self.channel(state, channel.id).is_none()).count();
         let gone = change.removed_channels.iter().filter(|id| self.channel(state, **id).is_some()).count();
-        durable + added + new - removed - gone
+        durable.saturating_add_signed(self.more_channels) + new - gone
     }
 
-    fn take(&mut self, change: &StateChange) {
+    fn take(&mut self, state: Option<&UpdateState>, change: &StateChange) {
         let StateChange { pts, qts, date, seq, channels, removed_channels } = change;
         self.any = true;
         self.pts = pts.or(self.pts);
         self.qts = qts.or(self.qts);
         self.date = date.or(self.date);
         self.seq = seq.or(self.seq);
-        self.channels.extend(channels.iter().map(|channel| (channel.id, Some(channel.pts))));
-        self.channels.extend(removed_channels.iter().map(|id| (*id, None)));
+        for channel in channels {
+            self.more_channels += isize::from(self.channel(state, channel.id).is_none());
+            self.channels.insert(channel.id, Some(channel.pts));
+        }
+        for id in removed_channels {
+            self.more_channels -= isize::from(self.channel(state, *id).is_some());
+            self.channels.insert(*id, None);
+        }
     }
 
     fn into_change(self) -> StateChange {
-        let Self { pts, qts, date, seq, channels, any: _ } = self;
+        let Self { pts, qts, date, seq, channels, more_channels: _, any: _ } = self;
         let mut change = StateChange { pts, qts, date, seq, ..StateChange::default() };
         for (id, pts) in channels {
             match pts {
