@@ -9,6 +9,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
+use prost::Message as _;
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
 use tokio::time::{Instant, sleep_until};
@@ -119,45 +121,51 @@ impl Watcher {
         self
     }
 
-    /// The next thing to tell. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Result<v1::WatchResponse, WatchEnd> {
-        let response = self.find_next().await?;
+    /// The next thing to tell: a `WatchResponse`, encoded. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Bytes, WatchEnd> {
+        let told = match self.next_commit() {
+            Some(told) => told,
+            None => self.find_next().await?,
+        };
         self.bookmark_due = Instant::now() + self.bookmark_interval;
-        Ok(response)
+        Ok(told)
     }
 
-    async fn find_next(&mut self) -> Result<v1::WatchResponse, WatchEnd> {
+    async fn find_next(&mut self) -> Result<Bytes, WatchEnd> {
         loop {
-            if let Some(commit) = self.next_taken() {
-                return Ok(commit.into());
+            if let Some(told) = self.next_commit() {
+                return Ok(told);
             }
             if std::mem::take(&mut self.owes_bookmark) {
-                return Ok(self.bookmark());
+                return Ok(self.bookmark().encode_to_vec().into());
             }
-            match &mut self.phase {
-                Phase::Restarting(reason) => {
-                    let reason = *reason;
-                    return Ok(self.restart(reason));
-                }
-                Phase::Snapshots { snapshot: kept, names, last } => {
-                    let Some(sessions) = kept.sessions() else {
-                        self.phase = Phase::Restarting(RestartReason::Lagged);
-                        continue;
-                    };
-                    let selection = self.subscription.selection();
-                    let Some((name, entry)) = next_session(selection, &sessions, names, last) else {
-                        self.phase = Phase::Following;
-                        return Ok(self.synced());
-                    };
-                    return Ok(snapshot(&name, &entry));
-                }
-                Phase::Resuming => self.resume().await?,
-                Phase::Following => {
-                    if let Some(bookmark) = self.follow().await? {
-                        return Ok(bookmark);
-                    }
-                }
+            if let Some(response) = self.step().await? {
+                return Ok(response.encode_to_vec().into());
             }
+        }
+    }
+
+    /// Goes on to where there is something to tell. `None`: there may be a commit now.
+    async fn step(&mut self) -> Result<Option<v1::WatchResponse>, WatchEnd> {
+        match &mut self.phase {
+            Phase::Restarting(reason) => {
+                let reason = *reason;
+                Ok(Some(self.restart(reason)))
+            }
+            Phase::Snapshots { snapshot: kept, names, last } => {
+                let Some(sessions) = kept.sessions() else {
+                    self.phase = Phase::Restarting(RestartReason::Lagged);
+                    return Ok(None);
+                };
+                let selection = self.subscription.selection();
+                let Some((name, entry)) = next_session(selection, &sessions, names, last) else {
+                    self.phase = Phase::Following;
+                    return Ok(Some(self.synced()));
+                };
+                Ok(Some(snapshot(&name, &entry)))
+            }
+            Phase::Resuming => self.resume().await.map(|()| None),
+            Phase::Following => self.follow().await,
         }
     }
 
@@ -263,18 +271,19 @@ impl Watcher {
     }
 
     /// The next commit of what was taken.
-    fn next_taken(&mut self) -> Option<Commit> {
+    fn next_commit(&mut self) -> Option<Bytes> {
         while let Some(batch) = self.batches.front() {
             let start = batch.commits().partition_point(|commit| commit.revision <= self.position);
-            let found = batch.commits()[start..].iter().find(|commit| self.wants(commit)).cloned();
-            if let Some(commit) = found {
-                self.position = commit.revision;
-                return Some(commit);
+            let found = batch.commits()[start..].iter().position(|commit| self.wants(commit));
+            if let Some(at) = found.map(|at| start + at) {
+                let told = batch.told(at);
+                self.position = batch.commits()[at].revision;
+                return Some(told);
             }
             self.position = self.position.max(batch.last());
             self.batches.pop_front();
         }
-        self.taken.pop_front()
+        self.taken.pop_front().map(|commit| v1::WatchResponse::from(commit).encode_to_vec().into())
     }
 
     fn wants(&self, commit: &Commit) -> bool {

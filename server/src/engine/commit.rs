@@ -1,5 +1,10 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
+use bytes::{Bytes, BytesMut};
+use prost::Message as _;
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
 
@@ -36,13 +41,15 @@ pub(crate) enum Event {
 pub(crate) struct Batch {
     commits: Vec<Commit>,
     weight: usize,
+    /// The commits as watchers are told them, once one of them is.
+    told: OnceLock<Vec<Bytes>>,
 }
 
 impl Batch {
     /// The commits of a transaction, if it made any.
     pub(crate) fn new(commits: Vec<Commit>) -> Option<Self> {
         let weight = commits.iter().map(Commit::weight).sum();
-        if commits.is_empty() { None } else { Some(Self { commits, weight }) }
+        if commits.is_empty() { None } else { Some(Self { commits, weight, told: OnceLock::new() }) }
     }
 
     pub(crate) fn commits(&self) -> &[Commit] {
@@ -52,6 +59,11 @@ impl Batch {
     /// About how many bytes of memory it takes.
     pub(crate) fn weight(&self) -> usize {
         self.weight
+    }
+
+    /// A commit as every watcher is told it: a `WatchResponse`, encoded once for all.
+    pub(crate) fn told(&self, at: usize) -> Bytes {
+        self.told.get_or_init(|| encode(&self.commits))[at].clone()
     }
 
     /// Revision of the first commit.
@@ -83,6 +95,19 @@ impl Event {
     pub(crate) fn is_data(&self) -> bool {
         !matches!(self, Self::HoldChanged { .. })
     }
+}
+
+/// Commits as watchers are told them, in one buffer.
+fn encode(commits: &[Commit]) -> Vec<Bytes> {
+    let mut buffer = BytesMut::with_capacity(commits.len() * 64);
+    let mut ends = Vec::with_capacity(commits.len());
+    for commit in commits {
+        v1::WatchResponse::from(commit.clone()).encode(&mut buffer).expect("a buffer takes any length");
+        ends.push(buffer.len());
+    }
+    let buffer = buffer.freeze();
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(start, end)| buffer.slice(start..*end)).collect()
 }
 
 impl From<Commit> for v1::WatchResponse {

@@ -8,12 +8,11 @@ mod parse;
 mod session;
 mod status;
 mod streams;
+mod watch;
 
 use std::sync::Arc;
 
-use sessiond_proto::v1::{
-    admin_service_server::AdminServiceServer, session_service_server::SessionServiceServer,
-};
+use sessiond_proto::v1::admin_service_server::AdminServiceServer;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Status, service::interceptor::InterceptedService};
 
@@ -21,6 +20,7 @@ use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown, wa
 
 use status::Refusal;
 pub(crate) use status::in_our_words;
+use watch::Sessions;
 
 /// Largest message that is taken, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;
@@ -39,10 +39,8 @@ pub(crate) struct Daemon {
 pub(crate) type Gate = fn(Request<()>) -> Result<Request<()>, Status>;
 
 /// The service of sessions.
-pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<SessionServiceServer<Daemon>, Gate> {
-    // Saves may be as large as a message; what is answered may be larger than what one client sent at a time.
-    let service = SessionServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE);
-    InterceptedService::new(service, permitted)
+pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<Sessions, Gate> {
+    InterceptedService::new(Sessions::new(daemon), permitted)
 }
 
 /// The service for operators.

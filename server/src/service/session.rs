@@ -8,10 +8,7 @@ use super::{
     caller, list, parse, place,
     streams::{self, ResponseStream},
 };
-use crate::{
-    engine::Loaded,
-    watch::{Source, Watcher},
-};
+use crate::engine::Loaded;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -97,13 +94,7 @@ impl SessionService for Daemon {
         Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
     }
 
-    #[instrument(level = "debug", skip_all)]
-    async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
-        let place = place(&caller(&request)?)?;
-        let (selection, start, mode, bookmark_interval) = parse::watch(request.into_inner())?;
-        let (engine, snapshots) = (self.engine.clone(), self.snapshots.clone());
-        let source = Source { engine, snapshots, shutdown: self.shutdown.clone() };
-        let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);
-        Ok(Response::new(streams::watch(watcher, place)))
+    async fn watch(&self, _: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        unreachable!("it is served beside this, as bytes: see `watch`")
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 use sessiond_proto::v1;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,11 +29,11 @@ pub(super) fn hold(stream: HoldStream, place: OwnedSemaphorePermit) -> ResponseS
     }))
 }
 
-pub(super) fn watch(watcher: Watcher, place: OwnedSemaphorePermit) -> ResponseStream<v1::WatchResponse> {
+pub(super) fn watch(watcher: Watcher, place: OwnedSemaphorePermit) -> ResponseStream<Bytes> {
     Box::pin(stream::unfold(Some((watcher, place)), |watcher| async {
         let (mut watcher, place) = watcher?;
         match watcher.next().await {
-            Ok(response) => Some((Ok(response), Some((watcher, place)))),
+            Ok(event) => Some((Ok(event), Some((watcher, place)))),
             Err(end) => Some((Err(Refusal::from(end).into()), None)),
         }
     }))

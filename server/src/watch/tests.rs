@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use sessiond_proto::v1::{RestartReason, watch_response::Event as Told};
+use prost::Message as _;
+use sessiond_proto::v1::{RestartReason, WatchResponse, watch_response::Event as Told};
 use sessiond_session::StateChange;
 
 use super::{Mode, Snapshots, Source, Start, Watcher};
@@ -60,8 +61,12 @@ impl Subject {
     }
 }
 
+async fn response(watcher: &mut Watcher) -> WatchResponse {
+    WatchResponse::decode(watcher.next().await.expect("it goes on")).expect("it is one")
+}
+
 async fn next(watcher: &mut Watcher) -> (Revision, Told) {
-    let response = watcher.next().await.expect("it goes on");
+    let response = response(watcher).await;
     (response.revision, response.event.expect("there is one"))
 }
 
@@ -102,7 +107,7 @@ async fn a_watcher_of_the_latest_is_told_once_what_came_while_it_was_away() {
     beginning(&mut watcher).await;
     let before = subject.engine.snapshot().revision;
     let revision = subject.advance(10_000).await;
-    let response = watcher.next().await.expect("it goes on");
+    let response = response(&mut watcher).await;
     let Some(Told::Change(change)) = response.event else { panic!("a change") };
     assert_eq!((response.revision, change.pts), (revision, Some(10_000)));
     assert!(response.previous_revision < before, "it is before all that it stands for");
