@@ -9,8 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
-use prost::Message as _;
+use bytes::{Bytes, BytesMut};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
 use tokio::time::{Instant, sleep_until};
@@ -22,13 +21,16 @@ pub(crate) use snapshots::Snapshots;
 use crate::{
     engine::{
         Batch, Commit, Engine, Entry, Error, Event, LogError, News, Revision, Selection, Sessions,
-        Subscription,
+        Subscription, frame,
     },
     shutdown::Shutdown,
 };
 
 /// Most commits that a watcher of the latest state reads before it tells what they came to.
 const LATEST_COMMITS: usize = 65_536;
+
+/// About how many bytes of commits are put together: as many as HTTP/2 puts into a frame by default.
+const TOGETHER: usize = 16 << 10;
 
 /// Which commits a watcher is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,26 +123,23 @@ impl Watcher {
         self
     }
 
-    /// The next thing to tell: a `WatchResponse`, encoded. Cancel safe.
+    /// What is to be told next: one message or several, as gRPC frames them. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Bytes, WatchEnd> {
-        let told = match self.next_commit() {
-            Some(told) => told,
-            None => self.find_next().await?,
-        };
+        let told = self.find_next().await?;
         self.bookmark_due = Instant::now() + self.bookmark_interval;
         Ok(told)
     }
 
     async fn find_next(&mut self) -> Result<Bytes, WatchEnd> {
         loop {
-            if let Some(told) = self.next_commit() {
+            if let Some(told) = self.next_commits() {
                 return Ok(told);
             }
             if std::mem::take(&mut self.owes_bookmark) {
-                return Ok(self.bookmark().encode_to_vec().into());
+                return Ok(framed(&self.bookmark()));
             }
             if let Some(response) = self.step().await? {
-                return Ok(response.encode_to_vec().into());
+                return Ok(framed(&response));
             }
         }
     }
@@ -270,20 +269,43 @@ impl Watcher {
         self.position = self.position.max(through);
     }
 
-    /// The next commit of what was taken.
-    fn next_commit(&mut self) -> Option<Bytes> {
+    /// The next commits of what was taken: of a batch, as it was encoded; of several, put together, since a frame costs more
+    /// than a copy.
+    fn next_commits(&mut self) -> Option<Bytes> {
+        if let Some(commit) = self.taken.pop_front() {
+            return Some(framed(&commit.into()));
+        }
+        let first = self.next_run()?;
+        let Some(second) = self.next_run() else { return Some(first) };
+        let mut together = BytesMut::with_capacity(TOGETHER);
+        together.extend_from_slice(&first);
+        together.extend_from_slice(&second);
+        while together.len() < TOGETHER
+            && let Some(more) = self.next_run()
+        {
+            together.extend_from_slice(&more);
+        }
+        Some(together.freeze())
+    }
+
+    /// The next commits of one batch that follow each other.
+    fn next_run(&mut self) -> Option<Bytes> {
         while let Some(batch) = self.batches.front() {
-            let start = batch.commits().partition_point(|commit| commit.revision <= self.position);
-            let found = batch.commits()[start..].iter().position(|commit| self.wants(commit));
-            if let Some(at) = found.map(|at| start + at) {
-                let told = batch.told(at);
-                self.position = batch.commits()[at].revision;
+            let commits = batch.commits();
+            let from = commits.partition_point(|commit| commit.revision <= self.position);
+            let wanted = |commit: &Commit| self.wants(commit);
+            if let Some(skipped) = commits[from..].iter().position(wanted) {
+                let start = from + skipped;
+                let length = commits[start..].iter().position(|commit| !self.wants(commit));
+                let end = length.map_or(commits.len(), |length| start + length);
+                let told = batch.told(start..end);
+                self.position = commits[end - 1].revision;
                 return Some(told);
             }
             self.position = self.position.max(batch.last());
             self.batches.pop_front();
         }
-        self.taken.pop_front().map(|commit| v1::WatchResponse::from(commit).encode_to_vec().into())
+        None
     }
 
     fn wants(&self, commit: &Commit) -> bool {
@@ -406,6 +428,12 @@ fn snapshot(name: &SessionName, entry: &Entry) -> v1::WatchResponse {
         holder: entry.holder().map(|holder| (&**holder).into()),
     };
     v1::WatchResponse { name: name.to_string(), ..message(entry.revision, Told::Snapshot(snapshot)) }
+}
+
+fn framed(message: &v1::WatchResponse) -> Bytes {
+    let mut buffer = BytesMut::new();
+    frame(message, &mut buffer);
+    buffer.freeze()
 }
 
 fn message(revision: Revision, event: Told) -> v1::WatchResponse {

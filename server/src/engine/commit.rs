@@ -1,9 +1,10 @@
 use std::{
+    ops::Range,
     sync::{Arc, OnceLock},
     time::SystemTime,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
@@ -42,7 +43,14 @@ pub(crate) struct Batch {
     commits: Vec<Commit>,
     weight: usize,
     /// The commits as watchers are told them, once one of them is.
-    told: OnceLock<Vec<Bytes>>,
+    told: OnceLock<Told>,
+}
+
+/// Messages in one buffer, and where each one ends.
+#[derive(Debug)]
+struct Told {
+    messages: Bytes,
+    ends: Vec<usize>,
 }
 
 impl Batch {
@@ -61,9 +69,11 @@ impl Batch {
         self.weight
     }
 
-    /// A commit as every watcher is told it: a `WatchResponse`, encoded once for all.
-    pub(crate) fn told(&self, at: usize) -> Bytes {
-        self.told.get_or_init(|| encode(&self.commits))[at].clone()
+    /// Some of the commits as every watcher is told them: framed messages, encoded once for all.
+    pub(crate) fn told(&self, commits: Range<usize>) -> Bytes {
+        let Told { messages, ends } = self.told.get_or_init(|| Told::of(&self.commits));
+        let end = |at: usize| at.checked_sub(1).map_or(0, |at| ends[at]);
+        messages.slice(end(commits.start)..end(commits.end))
     }
 
     /// Revision of the first commit.
@@ -97,17 +107,24 @@ impl Event {
     }
 }
 
-/// Commits as watchers are told them, in one buffer.
-fn encode(commits: &[Commit]) -> Vec<Bytes> {
-    let mut buffer = BytesMut::with_capacity(commits.len() * 64);
-    let mut ends = Vec::with_capacity(commits.len());
-    for commit in commits {
-        v1::WatchResponse::from(commit.clone()).encode(&mut buffer).expect("a buffer takes any length");
-        ends.push(buffer.len());
+impl Told {
+    fn of(commits: &[Commit]) -> Self {
+        let mut messages = BytesMut::with_capacity(commits.len() * 64);
+        let mut ends = Vec::with_capacity(commits.len());
+        for commit in commits {
+            frame(&v1::WatchResponse::from(commit.clone()), &mut messages);
+            ends.push(messages.len());
+        }
+        Self { messages: messages.freeze(), ends }
     }
-    let buffer = buffer.freeze();
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(&ends).map(|(start, end)| buffer.slice(start..*end)).collect()
+}
+
+/// Adds a message as gRPC frames it: not compressed, its length in four bytes, big endian, and itself
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+pub(crate) fn frame(message: &v1::WatchResponse, to: &mut BytesMut) {
+    to.put_u8(0);
+    to.put_u32(u32::try_from(message.encoded_len()).expect("what a session has is far less than 4 GiB"));
+    message.encode(to).expect("a buffer takes any length");
 }
 
 impl From<Commit> for v1::WatchResponse {

@@ -1,15 +1,16 @@
 //! Hold and Watch as streams. Each is pulled: no task and no channel stands behind it.
 
-use std::{pin::Pin, sync::Arc};
+use std::{convert::Infallible, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
+use http_body::Frame;
 use sessiond_proto::v1;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use v1::hold_response::Event;
 
-use super::Refusal;
+use super::{Refusal, watch::trailers};
 use crate::{
     engine::{Holder, LostReason},
     holds::{Granted, HoldEvent, HoldStream},
@@ -29,14 +30,18 @@ pub(super) fn hold(stream: HoldStream, place: OwnedSemaphorePermit) -> ResponseS
     }))
 }
 
-pub(super) fn watch(watcher: Watcher, place: OwnedSemaphorePermit) -> ResponseStream<Bytes> {
-    Box::pin(stream::unfold(Some((watcher, place)), |watcher| async {
+/// The frames of a watch's body.
+pub(super) fn watch(
+    watcher: Watcher,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
+    stream::unfold(Some((watcher, place)), |watcher| async {
         let (mut watcher, place) = watcher?;
         match watcher.next().await {
-            Ok(event) => Some((Ok(event), Some((watcher, place)))),
-            Err(end) => Some((Err(Refusal::from(end).into()), None)),
+            Ok(messages) => Some((Ok(Frame::data(messages)), Some((watcher, place)))),
+            Err(end) => Some((Ok(trailers(&Refusal::from(end).into())), None)),
         }
-    }))
+    })
 }
 
 fn hold_response(event: HoldEvent) -> v1::HoldResponse {

@@ -1,27 +1,30 @@
-//! SessionService, with Watch beside what was generated: most of what watchers are told, all of them are told, so it is encoded
-//! once, and each stream passes on the same bytes.
+//! SessionService, with Watch beside what was generated: most of what a watcher is told, all of them are told, so it is encoded
+//! and framed once, and each stream passes on the same bytes.
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
     task::{Context, Poll},
 };
 
-use bytes::{BufMut as _, Bytes};
 use futures_util::future::BoxFuture;
-use http::Request;
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use prost::Message as _;
 use sessiond_proto::v1::{self, session_service_server::SessionServiceServer};
 use tonic::{
-    Status,
+    Status, Streaming,
     body::Body,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    server::{Grpc, NamedService, ServerStreamingService},
+    codec::{DecodeBuf, Decoder},
+    server::NamedService,
 };
 use tower::Service;
 
-use super::{Daemon, MAX_MESSAGE, Refusal, caller, parse, place, streams};
-use crate::watch::{Source, Watcher};
+use super::{Daemon, MAX_MESSAGE, Refusal, parse, place, streams};
+use crate::{
+    caller::Caller,
+    watch::{Source, Watcher},
+};
 
 /// The path of a call to Watch.
 const PATH: &str = "/sessiond.v1.SessionService/Watch";
@@ -33,12 +36,8 @@ pub(crate) struct Sessions {
     daemon: Daemon,
 }
 
-/// The method Watch.
-struct Watch(Daemon);
-
-/// Events as the bytes that they are.
-#[derive(Debug, Clone, Copy)]
-struct Encoded;
+/// Reads what a watch asks for.
+struct Asked;
 
 impl Sessions {
     pub(super) fn new(daemon: Daemon) -> Self {
@@ -53,7 +52,7 @@ impl NamedService for Sessions {
 }
 
 impl Service<Request<Body>> for Sessions {
-    type Response = http::Response<Body>;
+    type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
@@ -65,64 +64,38 @@ impl Service<Request<Body>> for Sessions {
         if request.uri().path() != PATH {
             return self.generated.call(request);
         }
-        let watch = Watch(self.daemon.clone());
+        let daemon = self.daemon.clone();
         Box::pin(async move {
-            let mut grpc = Grpc::new(Encoded).max_decoding_message_size(MAX_MESSAGE);
-            Ok(grpc.server_streaming(watch, request).await)
+            let answer = watch(daemon, request).await;
+            Ok(answer.unwrap_or_else(Status::into_http))
         })
     }
 }
 
-impl ServerStreamingService<v1::WatchRequest> for Watch {
-    type Response = Bytes;
-    type ResponseStream = streams::ResponseStream<Bytes>;
-    type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<v1::WatchRequest>) -> Self::Future {
-        ready(self.begin(request).map(tonic::Response::new).map_err(Status::from))
-    }
+async fn watch(daemon: Daemon, request: Request<Body>) -> Result<Response<Body>, Status> {
+    let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)?;
+    let place = place(&caller)?;
+    let mut messages = Streaming::new_request(Asked, request.into_body(), None, Some(MAX_MESSAGE));
+    let asked = messages.message().await?;
+    let asked = asked.ok_or(Refusal::Undecodable)?;
+    let (selection, start, mode, bookmark_interval) = parse::watch(asked)?;
+    let Daemon { engine, snapshots, shutdown, .. } = daemon;
+    let source = Source { engine, snapshots, shutdown };
+    let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);
+    let body = StreamBody::new(streams::watch(watcher, place)).map_err(|never| match never {});
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    Ok(response)
 }
 
-impl Watch {
-    fn begin(
-        &self,
-        request: tonic::Request<v1::WatchRequest>,
-    ) -> Result<streams::ResponseStream<Bytes>, Refusal> {
-        let place = place(&caller(&request)?)?;
-        let (selection, start, mode, bookmark_interval) = parse::watch(request.into_inner())?;
-        let Daemon { engine, snapshots, shutdown, .. } = self.0.clone();
-        let source = Source { engine, snapshots, shutdown };
-        let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);
-        Ok(streams::watch(watcher, place))
-    }
+/// What a stream ends with.
+pub(super) fn trailers(status: &Status) -> Frame<bytes::Bytes> {
+    let mut headers = http::HeaderMap::new();
+    status.add_header(&mut headers).expect("our words and details are valid as headers");
+    Frame::trailers(headers)
 }
 
-impl Codec for Encoded {
-    type Encode = Bytes;
-    type Decode = v1::WatchRequest;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Encoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, event: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(event);
-        Ok(())
-    }
-}
-
-impl Decoder for Encoded {
+impl Decoder for Asked {
     type Item = v1::WatchRequest;
     type Error = Status;
 

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use bytes::{Buf as _, Bytes};
 use prost::Message as _;
 use sessiond_proto::v1::{RestartReason, WatchResponse, watch_response::Event as Told};
 use sessiond_session::StateChange;
@@ -52,26 +53,38 @@ impl Subject {
         revision
     }
 
-    fn watch(&self, mode: Mode, start: Start) -> Watcher {
+    fn watch(&self, mode: Mode, start: Start) -> Reader {
         let selection = Selection { names: ["a".parse().expect("valid")].into(), prefix: None };
         let interval = Duration::from_secs(5);
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let source = Source { engine, snapshots: Snapshots::default(), shutdown };
-        Watcher::new(source, selection, mode, interval).starting(start)
+        let watcher = Watcher::new(source, selection, mode, interval).starting(start);
+        Reader { watcher, read: Bytes::new() }
     }
 }
 
-async fn response(watcher: &mut Watcher) -> WatchResponse {
-    WatchResponse::decode(watcher.next().await.expect("it goes on")).expect("it is one")
+/// Reads what a watcher tells, one message at a time.
+struct Reader {
+    watcher: Watcher,
+    read: Bytes,
 }
 
-async fn next(watcher: &mut Watcher) -> (Revision, Told) {
+async fn response(reader: &mut Reader) -> WatchResponse {
+    if reader.read.is_empty() {
+        reader.read = reader.watcher.next().await.expect("it goes on");
+    }
+    assert_eq!(reader.read.get_u8(), 0, "it is not compressed");
+    let length = reader.read.get_u32() as usize;
+    WatchResponse::decode(reader.read.split_to(length)).expect("it is one")
+}
+
+async fn next(watcher: &mut Reader) -> (Revision, Told) {
     let response = response(watcher).await;
     (response.revision, response.event.expect("there is one"))
 }
 
 /// Up to synced: why it starts over, and the pts of the snapshot.
-async fn beginning(watcher: &mut Watcher) -> (RestartReason, i32) {
+async fn beginning(watcher: &mut Reader) -> (RestartReason, i32) {
     let (_, Told::Restarted(restarted)) = next(watcher).await else { panic!("it starts over") };
     let (_, Told::Snapshot(snapshot)) = next(watcher).await else { panic!("then a snapshot") };
     let (_, Told::Synced(_)) = next(watcher).await else { panic!("then synced") };
@@ -129,7 +142,7 @@ async fn a_watch_ends_when_the_daemon_stops() {
     let mut watcher = subject.watch(Mode::EveryChange, Start::Anew);
     beginning(&mut watcher).await;
     subject.stopper.stop();
-    assert!(watcher.next().await.is_err());
+    assert!(watcher.watcher.next().await.is_err());
 }
 
 #[tokio::test]
