@@ -1,27 +1,27 @@
 //! What a watcher is told: restarted, a snapshot of every session selected, synced, then every commit, in order, once.
 
+mod latest;
 mod snapshots;
 
 use std::{
-    collections::{HashMap, VecDeque, btree_set},
+    collections::{VecDeque, btree_set},
     ops::Bound,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prost::Message as _;
 use sessiond_proto::{SessionName, v1};
-use sessiond_session::{Session, StateChange};
 use tokio::time::{Instant, sleep_until};
 use v1::{RestartReason, watch_response::Event as Told};
 
-use snapshots::Snapshot;
+use self::{latest::Latest, snapshots::Snapshot};
 pub(crate) use snapshots::Snapshots;
 
 use crate::{
     engine::{
-        Batch, Commit, Engine, Entry, Error, Event, LogError, News, Revision, Selection, Sessions,
-        Subscription, frame,
+        Batch, Commit, Engine, Entry, Error, LogError, News, Revision, Selection, Sessions, Subscription,
     },
     shutdown::Shutdown,
 };
@@ -298,7 +298,7 @@ impl Watcher {
                 let start = from + skipped;
                 let length = commits[start..].iter().position(|commit| !self.wants(commit));
                 let end = length.map_or(commits.len(), |length| start + length);
-                let told = batch.told(start..end);
+                let told = batch.told(start..end, frame_commit);
                 self.position = commits[end - 1].revision;
                 return Some(told);
             }
@@ -316,83 +316,6 @@ impl Watcher {
 impl std::fmt::Debug for Watcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watcher").field("position", &self.position).finish_non_exhaustive()
-    }
-}
-
-/// What a row of commits came to: of each session the last state, and the last change of its hold.
-#[derive(Default)]
-struct Latest {
-    data: HashMap<SessionName, Folded>,
-    holds: HashMap<SessionName, Commit>,
-    /// Commits gone through.
-    read: usize,
-}
-
-/// One session's commits of data, to be told as one with the same effect.
-struct Folded {
-    /// Revision before the first.
-    previous: Revision,
-    last: Revision,
-    time: SystemTime,
-    /// What it was saved as, or that it was deleted.
-    base: Option<Event>,
-    /// What was set since.
-    changes: Vec<StateChange>,
-}
-
-impl Latest {
-    fn add(&mut self, commit: Commit) {
-        let Commit { revision, previous, name, time, event } = commit;
-        if !event.is_data() {
-            self.holds.insert(name.clone(), Commit { revision, previous, name, time, event });
-            return;
-        }
-        let new = || Folded { previous, last: revision, time, base: None, changes: Vec::new() };
-        let folded = self.data.entry(name).or_insert_with(new);
-        (folded.last, folded.time) = (revision, time);
-        match event {
-            Event::Advanced(change) => folded.changes.push(change),
-            base => {
-                folded.changes.clear();
-                folded.base = Some(base);
-            }
-        }
-    }
-
-    fn commits(self) -> VecDeque<Commit> {
-        let Self { data, mut holds, read: _ } = self;
-        for hold in holds.values_mut() {
-            // What came before it is told with what came after it.
-            if let Some(data) = data.get(&hold.name).filter(|data| data.last > hold.revision) {
-                hold.previous = data.previous;
-            }
-        }
-        let data = data.into_iter().map(|(name, folded)| folded.into_commit(name));
-        let mut commits: Vec<_> = data.chain(holds.into_values()).collect();
-        commits.sort_unstable_by_key(|commit| commit.revision);
-        commits.into()
-    }
-}
-
-impl Folded {
-    fn into_commit(self, name: SessionName) -> Commit {
-        let Self { previous, last: revision, time, base, changes } = self;
-        let changed = !changes.is_empty();
-        let change = StateChange::joined(changes);
-        let event = match base {
-            None => Event::Advanced(change),
-            Some(base) if !changed => base,
-            Some(Event::Saved(mut session)) => {
-                Arc::make_mut(&mut session).advance(&change);
-                Event::Saved(session)
-            }
-            Some(_) => {
-                let mut session = Session::default();
-                session.advance(&change);
-                Event::Saved(Arc::new(session))
-            }
-        };
-        Commit { revision, previous, name, time, event }
     }
 }
 
@@ -428,6 +351,18 @@ fn snapshot(name: &SessionName, entry: &Entry) -> v1::WatchResponse {
         holder: entry.holder().map(|holder| (&**holder).into()),
     };
     v1::WatchResponse { name: name.to_string(), ..message(entry.revision, Told::Snapshot(snapshot)) }
+}
+
+fn frame_commit(commit: &Commit, to: &mut BytesMut) {
+    frame(&commit.clone().into(), to);
+}
+
+/// Adds a message as gRPC frames it: not compressed, its length in four bytes, big endian, and itself
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+fn frame(message: &v1::WatchResponse, to: &mut BytesMut) {
+    to.put_u8(0);
+    to.put_u32(u32::try_from(message.encoded_len()).expect("what a session has is far less than 4 GiB"));
+    message.encode(to).expect("a buffer takes any length");
 }
 
 fn framed(message: &v1::WatchResponse) -> Bytes {

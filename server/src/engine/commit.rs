@@ -4,8 +4,7 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use prost::Message as _;
+use bytes::{Bytes, BytesMut};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, StateChange};
 
@@ -69,9 +68,9 @@ impl Batch {
         self.weight
     }
 
-    /// Some of the commits as every watcher is told them: framed messages, encoded once for all.
-    pub(crate) fn told(&self, commits: Range<usize>) -> Bytes {
-        let Told { messages, ends } = self.told.get_or_init(|| Told::of(&self.commits));
+    /// Some of the commits as every watcher is told them: each as `encode` adds it, once for all.
+    pub(crate) fn told(&self, commits: Range<usize>, encode: fn(&Commit, &mut BytesMut)) -> Bytes {
+        let Told { messages, ends } = self.told.get_or_init(|| Told::of(&self.commits, encode));
         let end = |at: usize| at.checked_sub(1).map_or(0, |at| ends[at]);
         messages.slice(end(commits.start)..end(commits.end))
     }
@@ -108,23 +107,15 @@ impl Event {
 }
 
 impl Told {
-    fn of(commits: &[Commit]) -> Self {
+    fn of(commits: &[Commit], encode: fn(&Commit, &mut BytesMut)) -> Self {
         let mut messages = BytesMut::with_capacity(commits.len() * 64);
         let mut ends = Vec::with_capacity(commits.len());
         for commit in commits {
-            frame(&v1::WatchResponse::from(commit.clone()), &mut messages);
+            encode(commit, &mut messages);
             ends.push(messages.len());
         }
         Self { messages: messages.freeze(), ends }
     }
-}
-
-/// Adds a message as gRPC frames it: not compressed, its length in four bytes, big endian, and itself
-/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
-pub(crate) fn frame(message: &v1::WatchResponse, to: &mut BytesMut) {
-    to.put_u8(0);
-    to.put_u32(u32::try_from(message.encoded_len()).expect("what a session has is far less than 4 GiB"));
-    message.encode(to).expect("a buffer takes any length");
 }
 
 impl From<Commit> for v1::WatchResponse {

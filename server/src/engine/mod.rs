@@ -32,7 +32,7 @@ use async_trait::async_trait;
 use sessiond_proto::SessionName;
 use sessiond_session::Session;
 
-pub(crate) use commit::{Batch, Commit, Event, frame};
+pub(crate) use commit::{Batch, Commit, Event};
 pub(crate) use error::Error;
 pub(crate) use feed::{News, Selection, Subscription};
 pub(crate) use hold::{Hold, HoldStatus, Holder, LostReason, TokenHash};

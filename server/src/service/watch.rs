@@ -10,14 +10,9 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use prost::Message as _;
 use sessiond_proto::v1::{self, session_service_server::SessionServiceServer};
-use tonic::{
-    Status, Streaming,
-    body::Body,
-    codec::{DecodeBuf, Decoder},
-    server::NamedService,
-};
+use tonic::{Status, Streaming, body::Body, codec::Codec as _, server::NamedService};
+use tonic_prost::ProstCodec;
 use tower::Service;
 
 use super::{Daemon, MAX_MESSAGE, Refusal, parse, place, streams};
@@ -35,9 +30,6 @@ pub(crate) struct Sessions {
     generated: SessionServiceServer<Daemon>,
     daemon: Daemon,
 }
-
-/// Reads what a watch asks for.
-struct Asked;
 
 impl Sessions {
     pub(super) fn new(daemon: Daemon) -> Self {
@@ -75,7 +67,8 @@ impl Service<Request<Body>> for Sessions {
 async fn watch(daemon: Daemon, request: Request<Body>) -> Result<Response<Body>, Status> {
     let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)?;
     let place = place(&caller)?;
-    let mut messages = Streaming::new_request(Asked, request.into_body(), None, Some(MAX_MESSAGE));
+    let decoder = ProstCodec::<v1::WatchResponse, v1::WatchRequest>::default().decoder();
+    let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_MESSAGE));
     let asked = messages.message().await?;
     let asked = asked.ok_or(Refusal::Undecodable)?;
     let (selection, start, mode, bookmark_interval) = parse::watch(asked)?;
@@ -93,14 +86,4 @@ pub(super) fn trailers(status: &Status) -> Frame<bytes::Bytes> {
     let mut headers = http::HeaderMap::new();
     status.add_header(&mut headers).expect("our words and details are valid as headers");
     Frame::trailers(headers)
-}
-
-impl Decoder for Asked {
-    type Item = v1::WatchRequest;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<v1::WatchRequest>, Status> {
-        // As tonic's own codec says it: the layer above puts it into our words.
-        v1::WatchRequest::decode(buffer).map(Some).map_err(|error| Status::internal(error.to_string()))
-    }
 }
