@@ -268,17 +268,16 @@ async fn a_file_that_was_put_back_from_a_copy_is_not_written_over() {
 
 #[tokio::test]
 async fn a_file_written_into_in_spite_of_the_lock_is_not_written_over() {
-    let daemon = Daemon::start().await;
-    let client = daemon.client().await;
-    let (alice, bob) = (client.hold("alice").await, client.hold("bob").await);
-    alice.save(random_session()).await;
-    bob.save(random_session()).await;
+    let daemon = Daemon::builder().arg("--log=debug").start().await;
+    let alice = daemon.client().await.hold("alice").await;
+    let revision = alice.save(random_session()).await;
     let other = random_session();
     let path = file(&daemon, "other");
     stock::make(&path, &other);
     let content = fs::read(&path).expect("there");
     fs::remove_file(&path).expect("removed");
-    eventually(|| file(&daemon, "alice").exists().then_some(())).await;
+    let written = format!("brought up to date session=alice revision={revision}");
+    eventually(|| daemon.log().contains(&written).then_some(())).await;
 
     // As `cp` does: into the same file.
     fs::write(file(&daemon, "alice"), &content).expect("written");

@@ -149,13 +149,17 @@ impl MirrorFile {
     /// Writes a session, durable on Ok.
     ///
     /// # Errors
-    /// Nothing was changed.
+    /// Nothing was changed. [`MirrorError::NotOurs`] if there is not the record in it that we left.
     pub(crate) fn write(
         &mut self,
         owner: &Owner<'_>,
         session: &Session,
         revision: Revision,
     ) -> Result<(), MirrorError> {
+        // What was written into it just as it was opened looks like what was opened.
+        if !is_recorded(self.file.connection(), owner)? {
+            return Err(MirrorError::NotOurs(CHANGED.into()));
+        }
         Ok(self.file.write(|connection| fill(connection, owner, session, revision))?)
     }
 
@@ -270,6 +274,18 @@ fn record(connection: &Connection, owner: &Owner<'_>) -> rusqlite::Result<Option
         return foreign(CHANGED.into());
     }
     Ok(Some(Verdict::Ours(revision)))
+}
+
+/// Whether our table has this owner in it.
+fn is_recorded(connection: &Connection, owner: &Owner<'_>) -> Result<bool, MirrorError> {
+    let sql = "select count(*) from sessiond_mirror where name = ?";
+    match connection.query_row(sql, [owner.name.as_str()], |row| row.get::<_, i64>(0)) {
+        Ok(count) => Ok(count == 1),
+        // No such table or column.
+        Err(error) if error.sqlite_error_code().is_none_or(|code| code == ErrorCode::Unknown) => Ok(false),
+        Err(error) if is_damage(&error) => Ok(false),
+        Err(error) => Err(MirrorError::Sqlite(error)),
+    }
 }
 
 /// What a file without our table is.
