@@ -303,8 +303,7 @@ fn expect_refused(refused: &Status, reason: Reason) {
 }
 
 async fn settle(client: &Client, action: MirrorAction) -> Result<v1::SettleMirrorResponse, Status> {
-    let request = v1::SettleMirrorRequest { name: "alice".into(), action: action.into() };
-    Ok(client.admin.clone().settle_mirror(request).await?.into_inner())
+    client.settle_mirror("alice", action).await
 }
 
 async fn listed(client: &Client, name: &str) -> v1::SessionSummary {

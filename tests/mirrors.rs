@@ -11,7 +11,7 @@ use sessiond_proto::{Reason, v1};
 use sessiond_session::formats::telethon_v2;
 use tonic::Code;
 
-use crate::harness::{Daemon, channel, eventually, expect_reason, key, pts, random_session, stock};
+use crate::harness::{Daemon, Held, channel, eventually, expect_reason, key, pts, random_session, stock};
 
 #[tokio::test]
 async fn a_released_session_is_in_its_file_as_it_was_left() {
@@ -224,11 +224,7 @@ async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_nex
 #[tokio::test]
 async fn the_file_of_a_deleted_session_that_a_program_reads_is_removed_when_it_has_done() {
     let daemon = Daemon::start().await;
-    let held = daemon.client().await.hold("alice").await;
-    let session = random_session();
-    held.save(session.clone()).await;
-    held.release().await;
-    in_file(&daemon, "alice", &session).await;
+    let (held, _) = released(&daemon, "alice").await;
     let program = stock::open(&file(&daemon, "alice")).expect("it opens");
     program.execute_batch("begin; select * from version").expect("nobody holds the session");
     held.delete().await;
@@ -241,27 +237,17 @@ async fn the_file_of_a_deleted_session_that_a_program_reads_is_removed_when_it_h
 #[tokio::test]
 async fn a_file_that_was_put_back_from_a_copy_is_not_written_over() {
     let daemon = Daemon::start().await;
-    let held = daemon.client().await.hold("alice").await;
-    let session = random_session();
-    held.save(session.clone()).await;
-    held.release().await;
-    in_file(&daemon, "alice", &session).await;
+    released(&daemon, "alice").await;
     let copy = fs::read(file(&daemon, "alice")).expect("there");
-    let client = daemon.client().await;
-    let held = client.hold("alice").await;
-    let newer = random_session();
-    held.save(newer.clone()).await;
-    held.release().await;
-    in_file(&daemon, "alice", &newer).await;
+    let (held, newer) = released(&daemon, "alice").await;
+    let client = held.client;
 
     fs::write(file(&daemon, "alice"), &copy).expect("written");
 
     let refused = client.try_hold("alice").await.err().expect("it is not the one that was left");
     expect_reason(&refused, Code::FailedPrecondition, Reason::ForeignFile);
     assert!(fs::read(file(&daemon, "alice")).expect("there") == copy);
-    let action = v1::MirrorAction::Replace.into();
-    let request = v1::SettleMirrorRequest { name: "alice".into(), action };
-    let settled = client.admin.clone().settle_mirror(request).await.expect("written").into_inner();
+    let settled = client.settle_mirror("alice", v1::MirrorAction::Replace).await.expect("written");
     assert!(fs::read(daemon.dir().join(settled.kept_as)).expect("kept") == copy);
     in_file(&daemon, "alice", &newer).await;
 }
@@ -334,11 +320,19 @@ async fn a_file_newer_than_a_store_that_was_restored_is_neither_removed_nor_used
     }
     daemon.start_again().await;
     let client = daemon.client().await;
-    let action = v1::MirrorAction::Take.into();
-    let request = v1::SettleMirrorRequest { name: "bob".into(), action };
-    client.admin.clone().settle_mirror(request).await.expect("taken");
+    client.settle_mirror("bob", v1::MirrorAction::Take).await.expect("taken");
     let held = client.hold("bob").await;
     assert_eq!(held.session.map(stock::as_in_file), Some(stock::as_in_file(session)));
+}
+
+/// A hold that was released, and the session that it left, once that is in its file.
+async fn released(daemon: &Daemon, name: &str) -> (Held, v1::Session) {
+    let held = daemon.client().await.hold(name).await;
+    let session = random_session();
+    held.save(session.clone()).await;
+    held.release().await;
+    in_file(daemon, name, &session).await;
+    (held, session)
 }
 
 fn file(daemon: &Daemon, name: &str) -> PathBuf {

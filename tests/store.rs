@@ -188,9 +188,7 @@ async fn what_cannot_be_read_is_not_written_over() {
     client.release("alice", &held.token).await.expect("it can be let go");
 
     // Its file has it all.
-    let action = v1::MirrorAction::Take.into();
-    let request = v1::SettleMirrorRequest { name: "alice".into(), action };
-    client.admin.clone().settle_mirror(request).await.expect("taken");
+    client.settle_mirror("alice", v1::MirrorAction::Take).await.expect("taken");
     let again = client.hold("alice").await;
     assert_eq!(again.session.map(stock::as_in_file), Some(stock::as_in_file(session)));
 }

@@ -134,6 +134,16 @@ impl Client {
         self.sessions.clone().release(request).await.map(|_| ())
     }
 
+    /// Settles a session's own file.
+    pub(crate) async fn settle_mirror(
+        &self,
+        name: &str,
+        action: v1::MirrorAction,
+    ) -> Result<v1::SettleMirrorResponse, Status> {
+        let request = v1::SettleMirrorRequest { name: name.into(), action: action.into() };
+        Ok(self.admin.clone().settle_mirror(request).await?.into_inner())
+    }
+
     pub(crate) async fn list(&self, request: v1::ListRequest) -> Result<v1::ListResponse, Status> {
         Ok(self.sessions.clone().list(request).await?.into_inner())
     }
