@@ -316,14 +316,15 @@ fn write_new(path: &Path, fill: impl FnOnce(&Connection) -> rusqlite::Result<()>
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Nothing that these settings do is kept in the file. The cache is small because thousands of
-/// files can be open at once.
+/// Nothing that these settings do is kept in the file. The cache is small because thousands of files can be open at once.
+/// Within a transaction it may grow: each page that left it before the commit would cost two syncs of the journal.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.execute_batch(
-        "PRAGMA cache_size = -16; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
+        "PRAGMA cache_size = -16; PRAGMA cache_spill = OFF; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;
+         PRAGMA trusted_schema = OFF",
     )?;
     Ok(connection)
 }
