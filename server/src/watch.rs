@@ -6,6 +6,7 @@ mod snapshots;
 use std::{
     collections::{VecDeque, btree_set},
     ops::Bound,
+    pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,7 +14,7 @@ use std::{
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
 use sessiond_proto::{SessionName, v1};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use v1::{RestartReason, watch_response::Event as Told};
 
 use self::{latest::Latest, snapshots::Snapshot};
@@ -73,6 +74,15 @@ pub(crate) struct Watcher {
     owes_bookmark: bool,
     /// When a bookmark is to be told, unless something else is before.
     bookmark_due: Instant,
+    alarm: Alarm,
+}
+
+/// What ends a wait besides a commit. Both are waited for all along, since to begin and to give up a wait costs far more
+/// than to go on with it, and commits end most waits.
+struct Alarm {
+    /// When to look whether a bookmark is due: not later than that.
+    bookmark: Pin<Box<Sleep>>,
+    stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 enum Phase {
@@ -95,6 +105,12 @@ impl Watcher {
     pub(crate) fn new(source: Source, selection: Selection, mode: Mode, bookmark_interval: Duration) -> Self {
         // Subscribed first: whatever is committed after the snapshot is heard of.
         let subscription = source.engine.subscribe(selection);
+        let bookmark_due = Instant::now() + bookmark_interval;
+        let mut shutdown = source.shutdown.clone();
+        let alarm = Alarm {
+            bookmark: Box::pin(sleep_until(bookmark_due)),
+            stopping: Box::pin(async move { shutdown.requested().await }),
+        };
         Self {
             source,
             subscription,
@@ -105,7 +121,8 @@ impl Watcher {
             taken: VecDeque::new(),
             batches: VecDeque::new(),
             owes_bookmark: false,
-            bookmark_due: Instant::now() + bookmark_interval,
+            bookmark_due,
+            alarm,
         }
     }
 
@@ -217,10 +234,11 @@ impl Watcher {
                 self.position = self.position.max(head);
                 if self.bookmark_due > Instant::now() {
                     tokio::select! {
-                        () = self.subscription.changed() => return Ok(None),
-                        () = sleep_until(self.bookmark_due) => return Ok(None),
-                        () = self.source.shutdown.requested() => return Err(WatchEnd::ShuttingDown),
+                        () = self.subscription.changed() => {}
+                        () = &mut self.alarm.stopping => return Err(WatchEnd::ShuttingDown),
+                        () = &mut self.alarm.bookmark => self.alarm.bookmark.as_mut().reset(self.bookmark_due),
                     }
+                    return Ok(None);
                 }
             }
         }

@@ -75,8 +75,14 @@ pub(crate) enum Job {
 /// What it was to measure could not be done.
 pub(crate) fn play() -> anyhow::Result<()> {
     let (telling, job) = Telling::open()?;
-    // One thread: the daemon has the other processor, and each of a generator's threads would take from it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = if matches!(job, Job::Watch(_)) {
+        // Those who watch are many programs, which run on any processor. On one thread they would all wait together whenever
+        // the scheduler prefers the daemon's threads.
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?
+    } else {
+        // One thread: the daemon has the other processor, and each of a generator's threads would take from it.
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?
+    };
     runtime.block_on(async {
         match job {
             Job::Closed(crowd) => closed::run(telling, crowd).await,

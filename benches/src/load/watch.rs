@@ -60,9 +60,12 @@ pub(super) async fn run(mut telling: Telling, job: Watchers) -> anyhow::Result<(
     }
     telling.ready().await?;
     let begun = Instant::now();
-    let seen = Arc::new(Seen::of(job.changes));
-    let mut tasks: JoinSet<_> =
-        watches.into_iter().map(|(watch, revision)| follow(watch, revision, Arc::clone(&seen))).collect();
+    let seen = Arc::new(Seen::of(job.changes, job.connections));
+    let mut tasks: JoinSet<_> = watches
+        .into_iter()
+        .enumerate()
+        .map(|(at, (watch, revision))| follow(watch, revision, at % job.connections, Arc::clone(&seen)))
+        .collect();
     while let Some(followed) = tasks.join_next().await {
         followed??;
     }
@@ -72,8 +75,8 @@ pub(super) async fn run(mut telling: Telling, job: Watchers) -> anyhow::Result<(
 
 /// What all watchers of this process have seen so far.
 struct Seen {
-    /// Of all of them: each would take more memory than its watch. They are on one thread, so that none waits for it.
-    late: Mutex<Late>,
+    /// By connection, whose watchers are read one after the other: one for each would take more memory than its watch.
+    late: Vec<Mutex<Late>>,
     /// By change, how late the last one saw it.
     last: Vec<AtomicU64>,
 }
@@ -84,14 +87,15 @@ struct Late {
 }
 
 impl Seen {
-    fn of(changes: usize) -> Self {
-        let late = Late { after_commit: histogram(), after_schedule: histogram() };
-        Self { late: Mutex::new(late), last: (0..changes).map(|_| AtomicU64::new(0)).collect() }
+    fn of(changes: usize, connections: usize) -> Self {
+        let late = || Mutex::new(Late { after_commit: histogram(), after_schedule: histogram() });
+        let late = (0..connections).map(|_| late()).collect();
+        Self { late, last: (0..changes).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    fn note(&self, change: usize, after_schedule: u64, after_commit: u64) {
+    fn note(&self, change: usize, connection: usize, after_schedule: u64, after_commit: u64) {
         self.last[change].fetch_max(after_schedule, Relaxed);
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.late[connection].lock().unwrap_or_else(PoisonError::into_inner);
         note(&mut late.after_schedule, after_schedule);
         note(&mut late.after_commit, after_commit);
     }
@@ -99,11 +103,16 @@ impl Seen {
     fn summary(&self, took: Duration) -> Watched {
         let mut last = histogram();
         self.last.iter().for_each(|latency| note(&mut last, latency.load(Relaxed)));
-        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut after_commit, mut after_schedule) = (histogram(), histogram());
+        for late in &self.late {
+            let late = late.lock().unwrap_or_else(PoisonError::into_inner);
+            after_commit += &late.after_commit;
+            after_schedule += &late.after_schedule;
+        }
         Watched {
             seconds: took.as_secs_f64(),
-            after_commit: late.after_commit.clone().into(),
-            after_schedule: late.after_schedule.clone().into(),
+            after_commit: after_commit.into(),
+            after_schedule: after_schedule.into(),
             last: last.into(),
         }
     }
@@ -131,6 +140,7 @@ async fn read(mut watch: Streaming<v1::WatchResponse>) {
 async fn follow(
     mut watch: Streaming<v1::WatchResponse>,
     mut revision: i64,
+    connection: usize,
     seen: Arc<Seen>,
 ) -> anyhow::Result<()> {
     let mut number = 0;
@@ -145,7 +155,7 @@ async fn follow(
         anyhow::ensure!(usize::try_from(change.pts())? == number + 1, "pts {} is not the next", change.pts());
         let committed = SystemTime::try_from(response.time.context("an event has no time")?)?;
         let after_schedule = clock::now().saturating_sub(u64::try_from(change.date())?);
-        seen.note(number, after_schedule, clock::since(committed));
+        seen.note(number, connection, after_schedule, clock::since(committed));
         revision = response.revision;
         number += 1;
     }

@@ -2,12 +2,17 @@ mod herald;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    future::poll_fn,
     io,
-    sync::{Arc, Mutex, Weak},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    task::Poll,
 };
 
+use futures_util::task::AtomicWaker;
 use sessiond_proto::SessionName;
-use tokio::sync::Notify;
 
 use self::herald::Herald;
 use super::{Batch, Revision, locks::lock};
@@ -20,6 +25,9 @@ const RING_BYTES: usize = 32 << 20;
 /// About how many bytes of commits a watcher takes at a time. One that stops reading keeps no more than these in memory, or
 /// than the one batch that it is at.
 const TAKE_BYTES: usize = 256 << 10;
+
+/// How many batches are looked through one by one for a watcher's place, before it is searched for among all of them.
+const NEAR: usize = 8;
 
 /// Recent commits, and who wants to know of them. A watcher that is slow costs a writer nothing: it finds its place here,
 /// or reads the log.
@@ -72,8 +80,9 @@ struct Ring {
 struct Subscriber {
     selection: Selection,
     /// First revision on a selected session that it has not taken. 0: none.
-    pending: std::sync::atomic::AtomicI64,
-    wake: Notify,
+    pending: AtomicI64,
+    /// The task of its watcher. There is one, and it is told more cheaply than by a `Notify`, which keeps a list.
+    waker: AtomicWaker,
 }
 
 impl Feed {
@@ -103,7 +112,7 @@ impl Feed {
     }
 
     pub(crate) fn subscribe(&self, selection: Selection) -> Subscription {
-        let subscriber = Arc::new(Subscriber { selection, pending: 0.into(), wake: Notify::new() });
+        let subscriber = Arc::new(Subscriber { selection, ..Subscriber::default() });
         let mut ring = lock(&self.ring);
         ring.subscribers += 1;
         if subscriber.selection.prefix.is_some() {
@@ -135,18 +144,17 @@ impl Subscription {
 
     /// What there is after a revision. Taken as seen: the next call is to be made with the revision that this one told.
     pub(crate) fn news(&self, after: Revision) -> News {
-        use std::sync::atomic::Ordering::Relaxed;
         let Some(ring) = self.ring.upgrade() else { return News::None(after) };
         let ring = lock(&ring);
         let pending = self.subscriber.pending.load(Relaxed);
-        if pending == 0 || pending > ring.head {
+        if pending == 0 {
             return News::None(ring.head.max(after));
         }
         let from = after.max(pending - 1);
         if from < ring.floor {
             return News::InLog(from);
         }
-        let start = ring.batches.partition_point(|batch| batch.last() <= from);
+        let start = ring.position(from);
         let mut room = TAKE_BYTES;
         let fits = |batch: &&Arc<Batch>| {
             let fits = room > 0;
@@ -164,12 +172,17 @@ impl Subscription {
         let Some(ring) = self.ring.upgrade() else { return };
         let ring = lock(&ring);
         let pending = if after < ring.head { after + 1 } else { 0 };
-        self.subscriber.pending.store(pending, std::sync::atomic::Ordering::Relaxed);
+        self.subscriber.pending.store(pending, Relaxed);
     }
 
-    /// Waits until there may be something new. Cancel safe.
+    /// Waits until there is something new. Cancel safe. One task at a time may wait.
     pub(crate) async fn changed(&self) {
-        self.subscriber.wake.notified().await;
+        poll_fn(|context| {
+            // Registered first, so that what is noted in between is not missed.
+            self.subscriber.waker.register(context.waker());
+            if self.subscriber.pending.load(Relaxed) == 0 { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 }
 
@@ -199,6 +212,17 @@ impl Selection {
 }
 
 impl Ring {
+    /// Where the batches begin that have something after a revision.
+    fn position(&self, after: Revision) -> usize {
+        // Most who ask are near the end.
+        let newer = self.batches.iter().rev().take(NEAR).take_while(|batch| batch.last() > after).count();
+        if newer < NEAR {
+            self.batches.len() - newer
+        } else {
+            self.batches.partition_point(|batch| batch.last() <= after)
+        }
+    }
+
     /// Notes a batch for whoever selected a session of it. Tells whom to wake.
     fn note(&self, batch: &Batch) -> Vec<Arc<Subscriber>> {
         let mut to_wake = Vec::new();
@@ -222,7 +246,6 @@ impl Subscriber {
     /// Notes that there is something at a revision. Tells whether that is news: otherwise it was woken before, and has not
     /// taken that yet.
     fn note(&self, revision: Revision) -> bool {
-        use std::sync::atomic::Ordering::Relaxed;
         // The ring's lock orders this with `news`.
         let is_news = self.pending.load(Relaxed) == 0;
         if is_news {

@@ -11,19 +11,20 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
+use super::gathering::Gathering;
 use crate::caller::Caller;
 
 /// A client's connection. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: Gathering<UnixStream>,
     caller: Caller,
     _places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Connection {
     pub(super) fn new(stream: UnixStream, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
-        Self { stream, caller, _places: places }
+        Self { stream: Gathering::new(stream), caller, _places: places }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where clients connect: the sockets, their files, and how many may come.
 
 mod connection;
+mod gathering;
 mod limit;
 mod socket_file;
 
@@ -212,6 +213,7 @@ mod tests {
         let mut buffer = [0; 4];
         connection.read_exact(&mut buffer).await.expect("read");
         connection.write_all(&buffer).await.expect("written");
+        connection.flush().await.expect("written");
         client.read_exact(&mut buffer).await.expect("read");
         assert_eq!(&buffer, b"ping");
     }
@@ -257,6 +259,7 @@ mod tests {
 
         assert!(!socket.exists());
         connection.write_all(b"x").await.expect("written");
+        connection.flush().await.expect("written");
         assert_eq!(client.read_u8().await.expect("read"), b'x');
     }
 }

@@ -11,9 +11,10 @@ use crate::engine::locks::lock;
 /// Fewer are woken by the writer itself, which is fastest for them; more would hold it up.
 const AT_ONCE: usize = 8;
 
-/// How long the herald rests for each watcher that it woke: about as long as it takes to serve one. So many watchers are
-/// served as fast as the machine can, and what comes meanwhile is told together, instead of each piece by itself and late.
-const REST: Duration = Duration::from_micros(4);
+/// How long the herald rests for each watcher that it woke, at most how long: some times what it takes to serve one. What
+/// comes meanwhile is told together, instead of each piece by itself and late.
+const REST: Duration = Duration::from_micros(8);
+const MOST: Duration = Duration::from_millis(4);
 
 /// Wakes watchers, off the writer's way. Dropping it ends its thread.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Herald {
         let mut round = lock(&self.0.rounds);
         if round.subscribers.is_empty() && subscribers.len() <= AT_ONCE {
             drop(round);
-            subscribers.iter().for_each(|subscriber| subscriber.wake.notify_one());
+            subscribers.iter().for_each(|subscriber| subscriber.waker.wake());
             return;
         }
         round.subscribers.extend(subscribers);
@@ -76,8 +77,8 @@ impl Shared {
             }
             let subscribers = std::mem::take(&mut round.subscribers);
             drop(round);
-            subscribers.iter().for_each(|subscriber| subscriber.wake.notify_one());
-            let rest = REST * u32::try_from(subscribers.len()).unwrap_or(u32::MAX);
+            subscribers.iter().for_each(|subscriber| subscriber.waker.wake());
+            let rest = REST.saturating_mul(u32::try_from(subscribers.len()).unwrap_or(u32::MAX)).min(MOST);
             round = lock(&self.rounds);
             // Woken up early by those who come meanwhile, it rests on.
             let ends = std::time::Instant::now() + rest;
@@ -93,10 +94,33 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+        task::Wake,
+        time::Duration,
+    };
+
+    use tokio::{sync::Notify, time::timeout};
 
     use super::{AT_ONCE, Herald};
     use crate::engine::feed::Subscriber;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Count {
+        woken: AtomicUsize,
+        changed: Notify,
+    }
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.woken.fetch_add(1, Relaxed);
+            self.changed.notify_one();
+        }
+    }
 
     #[tokio::test]
     async fn many_or_few_all_are_woken() {
@@ -104,10 +128,13 @@ mod tests {
         for count in [1, AT_ONCE, AT_ONCE + 1, 1_000] {
             let subscribers: Vec<_> = (0..count).map(|_| Arc::new(Subscriber::default())).collect();
             for _ in 0..3 {
+                let counted = Arc::new(Count::default());
+                let waker = Arc::clone(&counted).into();
+                subscribers.iter().for_each(|subscriber| subscriber.waker.register(&waker));
                 herald.wake(subscribers.clone());
-                for subscriber in &subscribers {
-                    let woken = tokio::time::timeout(Duration::from_secs(60), subscriber.wake.notified());
-                    woken.await.expect("it is woken");
+                while counted.woken.load(Relaxed) < count {
+                    let woken = timeout(Duration::from_secs(60), counted.changed.notified());
+                    woken.await.expect("all are woken");
                 }
             }
         }
