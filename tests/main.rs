@@ -22,6 +22,7 @@ mod serving;
 mod session;
 mod small_frames;
 mod store;
+mod sync;
 mod watch;
 mod watch_resume;
 mod watch_stalled;

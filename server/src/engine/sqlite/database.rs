@@ -99,6 +99,18 @@ pub(super) fn let_write(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
+/// Makes durable what was read, before anybody is told of it. A daemon that was killed has left commits in its log that it
+/// had not synced; and after a sync that failed the system takes what it could not write for written
+/// (<https://wiki.postgresql.org/wiki/Fsync_Errors>), so that it has to be written anew, into the database, and synced there.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let settled = connection.query_row("pragma wal_checkpoint(passive)", (), |_| Ok(()));
+    match settled {
+        // The log is synced before the database is written.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok(()),
+        settled => settled,
+    }
+}
+
 fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

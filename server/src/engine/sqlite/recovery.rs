@@ -42,7 +42,10 @@ pub(super) fn open(directory: &Path) -> Result<(Opened, Recovered), OpenError> {
     reading.everything().map_err(|e| damaged(e.into()))?;
     reading.check_identity(&path)?;
     reading.held_keys().map_err(|e| damaged(e.into()))?;
-    reading.finish().map_err(|e| damaged(e.into()))
+    let (opened, recovered) = reading.finish().map_err(|e| damaged(e.into()))?;
+    database::settle(&opened.connection)
+        .map_err(|error| OpenError::Io { path: path.clone(), source: io::Error::other(error) })?;
+    Ok((opened, recovered))
 }
 
 /// A session's keys.
