@@ -56,7 +56,7 @@ impl TryFrom<v1::Session> for Session {
                 format!("has {} entries, at most {MAX_DCS} are kept", dcs.len()),
             ));
         }
-        let mut dcs = dcs.into_iter().map(DataCenter::try_from).collect::<Result<Vec<_>, _>>()?;
+        let mut dcs = each(dcs, DataCenter::try_from)?;
         dcs.sort_by_key(|dc| dc.id);
         if let Some(pair) = dcs.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(InvalidSession::new("dcs", format!("has id {} twice", pair[0].id)));
@@ -205,6 +205,18 @@ impl From<Clear> for v1::SaveClear {
         let Clear { auth_dcs, all_auth, user, state, channels } = clear;
         Self { auth_dcs, all_auth, user, state, channels }
     }
+}
+
+/// What is made of each message. `collect` would keep the messages' own, larger allocation, and sessions stay in memory.
+fn each<M, T>(
+    messages: Vec<M>,
+    mut make: impl FnMut(M) -> Result<T, InvalidSession>,
+) -> Result<Vec<T>, InvalidSession> {
+    let mut made = Vec::with_capacity(messages.len());
+    for message in messages {
+        made.push(make(message)?);
+    }
+    Ok(made)
 }
 
 fn checked_channels(

@@ -10,7 +10,7 @@ use super::{
     super::mirror_file::{Found, MirrorError, MirrorFile, Owner},
     Mirrors, Noted, Slot,
 };
-use crate::engine::{Revision, locks::lock};
+use crate::engine::{Error, Revision, locks::lock};
 
 /// Least time between two writes of mirrors, so that they do not slow the store: 50 a second.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
@@ -37,6 +37,8 @@ impl Mirrors {
         let removal = lock(&self.removals).get(name).copied();
         let whole = match source(name) {
             Ok(whole) => whole,
+            // It is written after the next start.
+            Err(Error::Closed) => return,
             Err(error) => {
                 error!(session = %name, %error, "the session's file cannot be written");
                 return;
