@@ -11,9 +11,9 @@ use crate::engine::locks::lock;
 /// Fewer are woken by the writer itself, which is fastest for them; more would hold it up.
 const AT_ONCE: usize = 8;
 
-/// How long the herald rests for each watcher that it woke, at most how long: some times what it takes to serve one. What
+/// How long the herald rests for each watcher that it woke, and at most how long: some times what it takes to serve one. What
 /// comes meanwhile is told together, instead of each piece by itself and late.
-const REST: Duration = Duration::from_micros(8);
+const REST: Duration = Duration::from_micros(20);
 const MOST: Duration = Duration::from_millis(4);
 
 /// Wakes watchers, off the writer's way. Dropping it ends its thread.

@@ -125,7 +125,9 @@ fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // A log that a large transaction has grown is cut to this when it begins anew, and never below what commits need.
         connection.pragma_update(None, "journal_size_limit", 2 * WAL_BYTES)?;
-        connection.pragma_update(None, "cache_size", -4_096)?;
+        // Commits touch few pages. A transaction may grow the cache, so that it writes each page once.
+        connection.pragma_update(None, "cache_size", -1_024)?;
+        connection.pragma_update(None, "cache_spill", 1_024)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         Ok(connection)
     };

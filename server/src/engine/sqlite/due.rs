@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,27 +21,21 @@ pub(super) struct Due {
 #[derive(Debug, Default)]
 struct Queue {
     now: VecDeque<SessionName>,
+    /// Which those are: each once.
+    in_now: HashSet<SessionName>,
     /// With the time at which to look again, earliest first.
     idle: VecDeque<(Instant, SessionName)>,
-    sessions: HashMap<SessionName, Waiting>,
+    /// When each of those changed last.
+    changed: HashMap<SessionName, Instant>,
     last: Option<Instant>,
     closed: bool,
-}
-
-/// A session in the queue, once in each part at the most.
-#[derive(Debug, Default)]
-struct Waiting {
-    now: bool,
-    /// When it changed last, if it is to be written once it is quiet.
-    idle: Option<Instant>,
 }
 
 impl Due {
     /// Has a session written as soon as it can be.
     pub(super) fn now(&self, name: &SessionName) {
         let mut queue = self.lock();
-        let waiting = queue.sessions.entry(name.clone()).or_default();
-        if !std::mem::replace(&mut waiting.now, true) {
+        if queue.in_now.insert(name.clone()) {
             queue.now.push_back(name.clone());
             self.changed.notify_one();
         }
@@ -51,11 +45,9 @@ impl Due {
     pub(super) fn when_idle(&self, name: &SessionName) {
         let now = Instant::now();
         let mut queue = self.lock();
-        if let Some(Waiting { idle: Some(changed), .. }) = queue.sessions.get_mut(name) {
-            *changed = now;
+        if queue.changed.insert(name.clone(), now).is_some() {
             return;
         }
-        queue.sessions.entry(name.clone()).or_default().idle = Some(now);
         let first = queue.idle.is_empty();
         queue.idle.push_back((now + IDLE, name.clone()));
         if first {
@@ -100,12 +92,14 @@ impl Due {
         self.lock().closed
     }
 
-    /// Everything that waits.
+    /// Everything that waits, perhaps twice.
     pub(super) fn take_all(&self) -> Vec<SessionName> {
         let mut queue = self.lock();
-        queue.now.clear();
+        queue.in_now.clear();
         queue.idle.clear();
-        queue.sessions.drain().map(|(name, _)| name).collect()
+        let mut names: Vec<_> = queue.now.drain(..).collect();
+        names.extend(queue.changed.drain().map(|(name, _)| name));
+        names
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -123,7 +117,7 @@ enum Take {
 impl Queue {
     fn take(&mut self, now: Instant) -> Take {
         if let Some(name) = self.now.pop_front() {
-            self.clear(&name, |waiting| waiting.now = false);
+            self.in_now.remove(&name);
             return Take::Session(name);
         }
         while let Some((at, _)) = self.idle.front() {
@@ -131,25 +125,15 @@ impl Queue {
                 return Take::Wait(Some(*at - now));
             }
             let Some((_, name)) = self.idle.pop_front() else { break };
-            let changed = self.sessions.get(&name).and_then(|waiting| waiting.idle);
-            match changed.map(|changed| changed + IDLE).filter(|quiet| *quiet > now) {
+            match self.changed.get(&name).map(|changed| *changed + IDLE).filter(|quiet| *quiet > now) {
                 Some(quiet) => self.idle.push_back((quiet, name)),
                 None => {
-                    self.clear(&name, |waiting| waiting.idle = None);
+                    self.changed.remove(&name);
                     return Take::Session(name);
                 }
             }
         }
         Take::Wait(None)
-    }
-
-    fn clear(&mut self, name: &SessionName, clear: impl FnOnce(&mut Waiting)) {
-        if let Some(waiting) = self.sessions.get_mut(name) {
-            clear(waiting);
-            if !waiting.now && waiting.idle.is_none() {
-                self.sessions.remove(name);
-            }
-        }
     }
 }
 
@@ -176,7 +160,7 @@ mod tests {
         due.when_idle(&name);
         let mut queue = due.lock();
         let later = Instant::now() + IDLE;
-        queue.sessions.get_mut(&name).expect("it waits").idle = Some(later);
+        queue.changed.insert(name, later);
         assert!(matches!(queue.take(later), Take::Wait(Some(_))));
         assert!(matches!(queue.take(later + IDLE), Take::Session(_)));
         assert!(matches!(queue.take(later + IDLE), Take::Wait(None)));
