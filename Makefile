@@ -38,6 +38,9 @@ bench: build ## Measure everything, on a machine that does nothing else: docs/be
 	@# What follows the mark in the document is the table of the last run.
 	sed -i '/^<!-- docs\/bench\/table.md/q' docs/performance.md
 	{ echo; cat docs/bench/table.md; } >> docs/performance.md
+	@# The README has the bars alone.
+	sed -i -e '/^<!-- bars/,/^<!-- end of bars/{//!d}' -e '/^<!-- bars/r /dev/stdin' README.md \
+	    < <(awk 'BEGIN { print "" } /^\| what/ { exit } { print }' docs/bench/table.md)
 
 .PHONY: bench-quick
 bench-quick: build ## Measure the most of it in less than two minutes
