@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf};
 use protox::prost::Message as _;
 
 /// Messages with a secret in them: their `Debug` is written by hand, in `proto/src/redacted.rs`.
-const SECRET_MESSAGES: [&str; 9] = [
+const SECRET_MESSAGES: [&str; 21] = [
     "DataCenter",
     "HoldRequest",
     "Granted",
@@ -15,11 +15,25 @@ const SECRET_MESSAGES: [&str; 9] = [
     "AdvanceRequest",
     "AdvanceStreamRequest",
     "DeleteRequest",
+    "Peer",
+    "PeerKey",
+    "Usernames",
+    "PutPeersRequest",
+    "GetPeersRequest",
+    "ListPeersRequest",
+    "DeletePeersRequest",
+    "Attribute",
+    "PutAttributesRequest",
+    "GetAttributesRequest",
+    "ListAttributesRequest",
+    "DeleteAttributesRequest",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "sessiond/v1/admin_service.proto",
+        "sessiond/v1/attribute_service.proto",
+        "sessiond/v1/peer_service.proto",
         "sessiond/v1/reason.proto",
         "sessiond/v1/session.proto",
         "sessiond/v1/session_service.proto",

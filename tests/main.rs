@@ -4,6 +4,7 @@
 mod harness;
 
 mod advance;
+mod attributes;
 mod cli;
 mod crowd;
 mod files;
@@ -14,6 +15,7 @@ mod life_line;
 mod limits;
 mod list;
 mod mirrors;
+mod peers;
 mod readme;
 mod refusals;
 mod rust_client;

@@ -1,8 +1,9 @@
 //! The Rust client with the daemon that it is made for.
 
+use futures_util::TryStreamExt as _;
 use sessiond_client::{
-    ChannelState, Client, DaemonSession, Error, HeldSession, LostReason, Session, StateChange, Storage as _,
-    Token,
+    Attribute, ChannelState, Client, DaemonSession, Error, HeldSession, LostReason, Peer, PeerFilter,
+    PeerKey, PeerKind, Session, StateChange, Storage as _, Token,
 };
 use sessiond_proto::{Reason, v1};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -23,6 +24,55 @@ async fn a_session_stored_in_the_daemon_is_what_the_next_one_loads() {
     let (loaded, closed) = within(async { tokio::join!(next.load(), storage.close()) }).await;
     closed.expect("let go");
     assert_eq!(loaded.expect("loaded"), Some(session));
+}
+
+#[tokio::test]
+async fn what_is_kept_beside_a_session_is_what_the_next_holder_reads() {
+    let daemon = Daemon::start().await;
+    let client = daemon.sessiond_client().await;
+    let peers: Vec<Peer> = (1..=2_500)
+        .map(|id| Peer {
+            id,
+            access_hash: Some(-id),
+            kind: Some(if id % 2 == 0 { PeerKind::User } else { PeerKind::Forum }),
+            usernames: Some(vec![format!("Peer{id}")]),
+            seen: Some(id),
+            ..Peer::default()
+        })
+        .collect();
+    let attributes: Vec<Attribute> = (0..1_500)
+        .map(|n| Attribute { key: format!("k/{n:04}"), value: vec![1; n % 3].into(), secret: n % 2 == 0 })
+        .collect();
+    let hold = client.hold("alice").await.expect("granted");
+    let kept = hold.put_peers(&peers).await.expect("put");
+    assert_eq!(kept.changed, 2_500);
+    assert_eq!(hold.put_peers(&peers).await.expect("put").changed, 0);
+    assert_eq!(hold.put_peers(&[]).await.expect("nothing to send").revision, 0);
+    hold.put_attributes(&attributes[..999], &["none"]).await.expect("put");
+    hold.put_attributes(&attributes[999..], &[] as &[&str]).await.expect("put");
+    hold.release().await.expect("released");
+
+    let hold = client.hold("alice").await.expect("granted");
+    let listed: Vec<Peer> = hold.list_peers(PeerFilter::default()).try_collect().await.expect("told");
+    assert!(listed == peers);
+    let filter = PeerFilter { kinds: vec![PeerKind::User], after_id: Some(2_000), seen_after: Some(2_490) };
+    let some: Vec<Peer> = hold.list_peers(filter).try_collect().await.expect("told");
+    assert_eq!(some.iter().map(|peer| peer.id).collect::<Vec<_>>(), [2_492, 2_494, 2_496, 2_498, 2_500]);
+    let keys: Vec<PeerKey> = (1..=2_600).map(|id| PeerKey::Username(format!("PEER{id}"))).collect();
+    let found = hold.peers(&keys).await.expect("looked up");
+    assert!(found[..2_500].iter().flatten().eq(&peers) && found[2_500..].iter().all(Option::is_none));
+    let all: Vec<Attribute> = hold.list_attributes("").try_collect().await.expect("told");
+    assert_eq!(all, attributes);
+    assert_eq!(hold.attributes(&["k/0007", "k/none"]).await.expect("told"), [attributes[7].clone()]);
+    assert_eq!(hold.delete_attributes(&["k/0000"]).await.expect("deleted").changed, 1);
+    assert_eq!(hold.delete_attributes_below("k/").await.expect("deleted").changed, 1_499);
+    assert_eq!(hold.delete_peers(&[1, 2, 9_999]).await.expect("deleted").changed, 2);
+    assert_eq!(hold.delete_all_peers().await.expect("deleted").changed, 2_498);
+
+    let held = HeldSession::clone(&hold);
+    hold.release().await.expect("released");
+    let refused = held.put_peers(&peers[..1]).await.expect_err("it is not held");
+    assert!(matches!(refused, Error::Fenced | Error::Lost { .. }), "{refused:?}");
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::fs;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::process::Signal;
-use sessiond_proto::v1;
+use sessiond_proto::v1::{self, peer_key::Key};
 
-use crate::harness::{Actor, Daemon, key, pts, random_session};
+use crate::harness::{Actor, Daemon, attribute, key, peer, pts, random_session};
 
 #[tokio::test]
 async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
@@ -38,6 +38,35 @@ async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
         client.save(request).await.expect_err("refused");
         secrets.extend([merged, longer, fenced]);
 
+        // What is kept beside the session, and one of each that is refused.
+        let (name, phone, hash) = ("Anna Zweistein-Quux", "4912345678901", 8_361_946_205_173_648_219_i64);
+        let named = v1::Peer {
+            access_hash: Some(hash),
+            usernames: Some(v1::Usernames { names: vec!["zweisteinquux".into()] }),
+            phone: Some(phone.into()),
+            name: Some(name.into()),
+            extra: [("a.b".to_owned(), key())].into(),
+            ..peer(5)
+        };
+        secrets.extend(named.extra.values().cloned());
+        held.put_peers(vec![named.clone()]).await;
+        held.peer(Key::Phone(phone.into())).await.expect("found");
+        held.peer(Key::Username("zweisteinquux".into())).await.expect("found");
+        held.peer(Key::PeerName(name.into())).await.expect("found");
+        held.all_peers().await;
+        let wrong = v1::Peer { phone: Some(format!("+{phone}")), ..named.clone() };
+        held.try_put_peers(vec![wrong]).await.expect_err("refused");
+        held.try_put_peers(vec![v1::Peer { name: Some(name.repeat(99)), ..named }])
+            .await
+            .expect_err("refused");
+        let secret = v1::Attribute { secret: true, ..attribute("m.temp", &key()) };
+        secrets.push(secret.value.clone());
+        held.put_attributes(vec![secret.clone()]).await;
+        held.get_attributes(&["m.temp"]).await;
+        let open = v1::Attribute { secret: false, ..secret };
+        held.try_put_attributes(vec![open], &[]).await.expect_err("refused");
+        held.list_attributes(held.list_attributes_request()).await.expect("told");
+
         held.advance(pts(5)).await;
         client.load("alice").await;
         client.try_hold("alice").await.err().expect("held");
@@ -50,6 +79,9 @@ async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
 
         let log = daemon.log();
         assert!(log.contains("alice"), "there is a log");
+        for text in [name, phone, &hash.to_string(), "zweisteinquux"] {
+            assert!(!log.to_lowercase().contains(&text.to_lowercase()), "who was met is in the log: {text}");
+        }
         for secret in &secrets {
             for text in texts(secret) {
                 assert!(!log.contains(&text), "a secret is in the log, as {text}");

@@ -57,7 +57,13 @@ async fn a_store_is_the_same_after_a_restart_and_memory_another_one() {
 async fn health_is_served() {
     let daemon = Daemon::start().await;
     let mut health = HealthClient::new(daemon.client().await.channel);
-    for service in ["", "sessiond.v1.SessionService", "sessiond.v1.AdminService"] {
+    for service in [
+        "",
+        "sessiond.v1.SessionService",
+        "sessiond.v1.PeerService",
+        "sessiond.v1.AttributeService",
+        "sessiond.v1.AdminService",
+    ] {
         let request = HealthCheckRequest { service: service.into() };
         let answer = health.check(request).await.expect("known").into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service:?}");
@@ -78,7 +84,13 @@ async fn reflection_is_served() {
         panic!("services are listed");
     };
     let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
-    for service in ["sessiond.v1.SessionService", "sessiond.v1.AdminService", "grpc.health.v1.Health"] {
+    for service in [
+        "sessiond.v1.SessionService",
+        "sessiond.v1.PeerService",
+        "sessiond.v1.AttributeService",
+        "sessiond.v1.AdminService",
+        "grpc.health.v1.Health",
+    ] {
         assert!(names.iter().any(|name| name == service), "{service} is in {names:?}");
     }
 }

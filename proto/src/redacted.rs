@@ -27,6 +27,15 @@ redacted!(SaveRequest { name, session, mode, expected_revision, request_id, clea
 redacted!(AdvanceRequest { name, change, expected_revision, request_id } secret token);
 redacted!(AdvanceStreamRequest { name, change, sequence } secret token);
 redacted!(DeleteRequest { name, expected_revision, request_id } secret token);
+redacted!(PutPeersRequest { name, peers } secret token);
+redacted!(GetPeersRequest { name, keys } secret token);
+redacted!(ListPeersRequest { name, kinds, after_id, seen_after } secret token);
+redacted!(DeletePeersRequest { name, ids, all } secret token);
+redacted!(PutAttributesRequest { name, attributes, delete_keys } secret token);
+redacted!(GetAttributesRequest { name, keys } secret token);
+redacted!(ListAttributesRequest { name, prefix, keys_only, page_size, page_token } secret token);
+redacted!(DeleteAttributesRequest { name, keys, prefix } secret token);
+redacted!(Attribute { key, secret, has_value } secret value);
 
 impl Debug for v1::DataCenter {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -38,6 +47,36 @@ impl Debug for v1::DataCenter {
             .field("auth", &Presence(auth.as_ref().is_some_and(|auth| !auth.is_empty())))
             .field("has_auth", has_auth)
             .finish()
+    }
+}
+
+/// Of a peer nothing but what it is: its names and phone number are nobody else's business.
+impl Debug for v1::Peer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("Peer").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::Usernames {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "Usernames({})", self.names.len())
+    }
+}
+
+impl Debug for v1::PeerKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("PeerKey").field("key", &self.key).finish()
+    }
+}
+
+impl Debug for v1::peer_key::Key {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Id(id) => write!(f, "Id({id})"),
+            Self::Username(_) => f.write_str("Username(..)"),
+            Self::Phone(_) => f.write_str("Phone(..)"),
+            Self::PeerName(_) => f.write_str("PeerName(..)"),
+        }
     }
 }
 
@@ -65,5 +104,30 @@ mod tests {
         let text = format!("{granted:?}");
         assert!(text.contains("<secret>"), "{text}");
         assert!(!text.contains("171"), "{text}");
+    }
+
+    #[test]
+    fn nobody_is_named_in_the_debug_output() {
+        let peer = v1::Peer {
+            id: 5,
+            access_hash: Some(17_117),
+            usernames: Some(v1::Usernames { names: vec!["anna171".into()] }),
+            phone: Some("171".into()),
+            name: Some("Anna 171".into()),
+            extra: [("a.b".to_owned(), vec![171])].into(),
+            ..Default::default()
+        };
+        let username = Some(v1::peer_key::Key::Username("anna171".into()));
+        let attribute = v1::Attribute { key: "k".into(), value: vec![171], ..Default::default() };
+        for text in [
+            format!("{:?}", v1::ListPeersResponse { peers: vec![peer], ..Default::default() }),
+            format!(
+                "{:?}",
+                v1::GetPeersRequest { keys: vec![v1::PeerKey { key: username }], ..Default::default() }
+            ),
+            format!("{:?}", v1::GetAttributesResponse { attributes: vec![attribute], ..Default::default() }),
+        ] {
+            assert!(!text.contains("171"), "{text}");
+        }
     }
 }

@@ -145,11 +145,15 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     health.set_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
+    health.set_serving::<v1::peer_service_server::PeerServiceServer<Daemon>>().await;
+    health.set_serving::<v1::attribute_service_server::AttributeServiceServer<Daemon>>().await;
     health.set_serving::<v1::admin_service_server::AdminServiceServer<Daemon>>().await;
     let stop = async {
         stop.await;
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         health.set_not_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
+        health.set_not_serving::<v1::peer_service_server::PeerServiceServer<Daemon>>().await;
+        health.set_not_serving::<v1::attribute_service_server::AttributeServiceServer<Daemon>>().await;
         health.set_not_serving::<v1::admin_service_server::AdminServiceServer<Daemon>>().await;
     };
     Server::builder()
@@ -161,6 +165,8 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(service::session_service(daemon.clone()))
+        .add_service(service::peer_service(daemon.clone()))
+        .add_service(service::attribute_service(daemon.clone()))
         .add_service(service::admin_service(daemon))
         .serve_with_incoming_shutdown(listeners.incoming(), stop)
         .await?;

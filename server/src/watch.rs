@@ -327,7 +327,9 @@ impl Watcher {
     }
 
     fn wants(&self, commit: &Commit) -> bool {
-        commit.revision > self.position && self.subscription.selection().matches(&commit.name)
+        commit.event.is_told()
+            && commit.revision > self.position
+            && self.subscription.selection().matches(&commit.name)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Sessions as messages, and back. The one place that knows both; everything that comes in is checked here.
 
+mod attribute;
+mod peer;
+
 use sessiond_proto::v1;
 
+pub use self::peer::peer_kind;
 use crate::{
-    Auth, AuthKey, ChannelState, Clear, DataCenter, MAX_CHANNELS, MAX_DCS, MAX_USERNAME, Session,
+    Auth, AuthKey, ChannelState, Clear, DataCenter, MAX_CHANNELS, MAX_DCS, MAX_KEY, MAX_USERNAME, Session,
     StateChange, UpdateState, User, address,
 };
 
@@ -258,6 +262,19 @@ fn unique(field: &str, ids: impl Iterator<Item = i64>) -> Result<(), InvalidSess
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(InvalidSession::new(field, format!("has id {} twice", pair[0]))),
         None => Ok(()),
+    }
+}
+
+/// Checks a key under which something is kept: an attribute's, or one of a peer's extra.
+///
+/// # Errors
+/// It is not 1 to 256 bytes of printable ASCII.
+pub fn checked_key(field: &str, key: &str) -> Result<(), InvalidSession> {
+    let printable = |byte: u8| (b' '..=b'~').contains(&byte);
+    if (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(printable) {
+        Ok(())
+    } else {
+        Err(InvalidSession::new(field, format!("is not 1 to {MAX_KEY} bytes of printable ASCII")))
     }
 }
 

@@ -3,11 +3,13 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 15] = [
+pub(super) const COMMANDS: [&str; 17] = [
     "serve",
     "import",
     "ls",
     "show",
+    "peers",
+    "attrs",
     "watch",
     "hold",
     "advance",

@@ -5,6 +5,7 @@ mod demo;
 mod export;
 mod hold;
 mod import;
+mod kept;
 mod man;
 mod mirror;
 mod read;

@@ -17,13 +17,14 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// The documents that are checked, as far as they exist.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
     "SECURITY.md",
     "STYLE.md",
+    "docs/attributes.md",
     "docs/performance.md",
 ];
 

@@ -7,7 +7,10 @@ use futures_util::{
 use hyper_util::rt::TokioIo;
 use sessiond_proto::{
     SessionName,
-    v1::{self, admin_service_client::AdminServiceClient, session_service_client::SessionServiceClient},
+    v1::{
+        self, admin_service_client::AdminServiceClient, attribute_service_client::AttributeServiceClient,
+        peer_service_client::PeerServiceClient, session_service_client::SessionServiceClient,
+    },
 };
 use tokio::net::UnixStream;
 use tonic::{
@@ -192,6 +195,16 @@ impl Client {
     /// The connection of holds and writes.
     pub(crate) fn sessions(&self) -> SessionServiceClient<Channel> {
         SessionServiceClient::new(self.shared.calls.clone())
+    }
+
+    /// The same, for what held sessions know of others.
+    pub(crate) fn peers(&self) -> PeerServiceClient<Channel> {
+        PeerServiceClient::new(self.shared.calls.clone())
+    }
+
+    /// The same, for what single libraries keep in held sessions.
+    pub(crate) fn attributes(&self) -> AttributeServiceClient<Channel> {
+        AttributeServiceClient::new(self.shared.calls.clone())
     }
 
     /// The connection of watches.

@@ -226,7 +226,7 @@ impl HeldSession {
         }
     }
 
-    async fn call<T, F>(&self, deadline: Duration, attempt: impl FnMut() -> F) -> Result<T, Error>
+    pub(crate) async fn call<T, F>(&self, deadline: Duration, attempt: impl FnMut() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {

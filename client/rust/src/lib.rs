@@ -65,12 +65,14 @@
 //! ```
 
 mod advance_stream;
+mod attributes;
 mod client;
 mod error;
 mod event;
 mod held;
 mod hold;
 mod model;
+mod peers;
 mod retry;
 mod socket;
 mod storage;
@@ -86,10 +88,11 @@ pub use hold::{Hold, HoldRequest};
 pub use model::{
     Figures, Holder, Loaded, LostReason, MirrorAction, ServerInfo, SessionSummary, SettledMirror, Waiting,
 };
+pub use peers::{Kept, PeerFilter, PeerKey};
 pub use sessiond_proto::{InvalidName, Reason, SessionName};
 pub use sessiond_session::{
-    Auth, AuthKey, ChannelState, Clear, DataCenter, Session, StateChange, Storage, StorageError, UpdateState,
-    User,
+    Attribute, Auth, AuthKey, ChannelState, Clear, DataCenter, Peer, PeerKind, Session, StateChange, Storage,
+    StorageError, UpdateState, User,
 };
 pub use socket::{SOCKET_VARIABLE, Socket, default_socket};
 pub use storage::DaemonSession;

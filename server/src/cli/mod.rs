@@ -1,6 +1,7 @@
 //! The command line: what people and scripts do with a daemon, and `serve`, which is one.
 
 mod advance;
+mod attrs;
 mod completions;
 mod demo;
 mod end_hold;
@@ -15,6 +16,7 @@ mod ls;
 mod man;
 mod mirror;
 mod output;
+mod peers;
 mod possession;
 mod render;
 mod rm;
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Import(import::Import),
     Ls(ls::Ls),
     Show(show::Show),
+    Peers(peers::Peers),
+    Attrs(attrs::Attrs),
     Watch(watch::Watch),
     Hold(hold::Hold),
     Advance(advance::Advance),
@@ -131,6 +135,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Import(command) => command.run(context).await,
         Command::Ls(command) => command.run(context).await,
         Command::Show(command) => command.run(context).await,
+        Command::Peers(command) => command.run(context).await,
+        Command::Attrs(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Hold(command) => command.run(context).await,
         Command::Advance(command) => command.run(context).await,

@@ -34,6 +34,8 @@ pub(crate) enum Event {
         holder: Option<Arc<Holder>>,
         reason: Option<LostReason>,
     },
+    /// Changed what is kept beside the session. Does not move its revision, and no watcher is told.
+    Kept,
 }
 
 /// The commits of one transaction, in order; there is at least one.
@@ -92,7 +94,7 @@ impl Commit {
         let event = match &self.event {
             Event::Advanced(change) => weight::of_change(change),
             Event::Saved(session) => weight::of_session(session),
-            Event::Deleted => 0,
+            Event::Deleted | Event::Kept => 0,
             Event::HoldChanged { holder, .. } => holder.as_ref().map_or(0, |_| size_of::<Holder>()),
         };
         size_of::<Self>() + event
@@ -102,7 +104,12 @@ impl Commit {
 impl Event {
     /// Whether it changed the session's data, and so its revision.
     pub(crate) fn is_data(&self) -> bool {
-        !matches!(self, Self::HoldChanged { .. })
+        !matches!(self, Self::HoldChanged { .. } | Self::Kept)
+    }
+
+    /// Whether watchers are told of it.
+    pub(crate) fn is_told(&self) -> bool {
+        !matches!(self, Self::Kept)
     }
 }
 
@@ -130,6 +137,8 @@ impl From<Commit> for v1::WatchResponse {
                 holder: holder.as_deref().map(Into::into),
                 reason: reason.map_or(v1::LostReason::Unspecified, Into::into).into(),
             }),
+            // For whoever sees it all the same, it is nothing but a place.
+            Event::Kept => Wire::Bookmark(v1::Bookmark {}),
         };
         Self {
             revision,

@@ -1,4 +1,5 @@
 mod core;
+mod reading;
 
 use std::{
     collections::VecDeque,

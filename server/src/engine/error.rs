@@ -17,6 +17,8 @@ pub(crate) enum Error {
     RevisionMismatch { current: Revision },
     #[error("the request id was used for a request of another content")]
     RequestIdReused,
+    #[error("attribute {0:?} is secret, and stays so; delete it before it is put as one that is not")]
+    Secret(String),
     #[error("{0}")]
     Limit(String),
     /// By these programs, as far as the system tells.

@@ -227,7 +227,7 @@ impl Ring {
     fn note(&self, batch: &Batch) -> Vec<Arc<Subscriber>> {
         let mut to_wake = Vec::new();
         let mut last: Option<&SessionName> = None;
-        for commit in batch.commits() {
+        for commit in batch.commits().iter().filter(|commit| commit.event.is_told()) {
             if last == Some(&commit.name) {
                 continue;
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 
 use super::{
-    Batch, Commit, Error, Event, Hold, LogError, Revision, Sessions,
+    Batch, Commit, Error, Event, Hold, Keeper, Kept, LogError, Revision, Sessions,
     requests::{Answered, Requests},
     state::{Keys, State},
 };
@@ -31,6 +31,9 @@ pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
 
     /// A session's keys.
     fn keys(&mut self, name: &SessionName) -> Result<Keys, Error>;
+
+    /// Where what is kept beside sessions is read, as of the last transaction.
+    fn keeper(&mut self) -> &mut dyn Keeper;
 
     /// Reads some of what was committed after a revision, and at the latest at `head`. Quick, since writers wait.
     fn log(&mut self, after: Revision, head: Revision) -> Result<Self::LogPart, LogError>;
@@ -74,6 +77,8 @@ pub(crate) struct Transaction {
     pub(crate) keys: Vec<(SessionName, Revision, Arc<Keys>)>,
     /// Keys that a grant brings into memory; they did not change.
     pub(crate) granted: Vec<(SessionName, Arc<Keys>)>,
+    /// What is kept beside sessions, where that changed.
+    pub(crate) kept: Vec<Kept>,
     /// Requests to remember as long as the log does.
     pub(crate) requests: Vec<(SessionName, Answered)>,
 }

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
-use sessiond_session::Session;
+use sessiond_session::{Attribute, Peer, Session};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
-    Batch, Bearer, Engine, Entry, Error, Figures, Hold, Loaded, LogError, MirrorAction, Op, Outcome, Place,
-    Revision, Selection, Settled, Snapshot, Subscription, Write,
+    AttributeRange, Batch, Bearer, Engine, Entry, Error, Figures, Hold, Listing, Loaded, LogError,
+    MirrorAction, Op, Outcome, PeerFilter, PeerKey, Place, Revision, Selection, Settled, Snapshot,
+    Subscription, Write,
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
     sqlite::{Claim, Mirrors, Noted},
@@ -117,10 +118,7 @@ impl<J: Journal> LocalEngine<J> {
             let session = entry.session.map(Arc::unwrap_or_clone);
             return Ok(Loaded { session, revision: entry.revision, holder });
         };
-        let hold = entry.held().filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
-        if hold.holder.uid != bearer.uid {
-            return Err(Error::NotPermitted);
-        }
+        entry.check(bearer)?;
         if let Some(why) = entry.unreadable() {
             return Err(Error::Damaged(why.to_string()));
         }
@@ -187,6 +185,51 @@ impl<J: Journal> Engine for LocalEngine<J> {
         let _turn = self.log_reader.acquire().await.expect("it is never closed");
         let committer = Arc::clone(&self.committer);
         blocking(move || committer.log(after)).await
+    }
+
+    async fn peers(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        keys: Vec<PeerKey>,
+    ) -> Result<(Vec<Option<Peer>>, Revision), Error> {
+        let (committer, name) = (Arc::clone(&self.committer), name.clone());
+        blocking(move || committer.peers(&name, &bearer, &keys)).await
+    }
+
+    async fn list_peers(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        filter: PeerFilter,
+    ) -> Result<Listing, Error> {
+        let (committer, name) = (Arc::clone(&self.committer), name.clone());
+        blocking(move || committer.list_peers(name, bearer, filter)).await
+    }
+
+    async fn next_peers(&self, listing: Listing) -> Result<(Vec<Peer>, Option<Listing>), Error> {
+        let committer = Arc::clone(&self.committer);
+        blocking(move || committer.next_peers(listing)).await
+    }
+
+    async fn attributes(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        keys: Vec<String>,
+    ) -> Result<(Vec<Attribute>, Revision), Error> {
+        let (committer, name) = (Arc::clone(&self.committer), name.clone());
+        blocking(move || committer.attributes(&name, &bearer, &keys)).await
+    }
+
+    async fn list_attributes(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        range: AttributeRange,
+    ) -> Result<(Vec<Attribute>, Revision), Error> {
+        let (committer, name) = (Arc::clone(&self.committer), name.clone());
+        blocking(move || committer.list_attributes(&name, &bearer, &range)).await
     }
 
     async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error> {

@@ -6,7 +6,7 @@ use sessiond_proto::SessionName;
 use uuid::Uuid;
 
 use super::{
-    Batch, Error, LogError, Revision, Sessions,
+    Batch, Error, Keeper, LogError, Revision, Sessions, VolatileKeeper,
     journal::{Journal, Recovered, Transaction, WriteError},
     local::LocalEngine,
     requests::Answered,
@@ -32,6 +32,7 @@ pub(crate) struct Volatile {
     bytes: usize,
     most_commits: usize,
     floor: Revision,
+    keeper: VolatileKeeper,
 }
 
 impl MemoryEngine {
@@ -51,7 +52,8 @@ impl MemoryEngine {
 impl Volatile {
     fn new(most_commits: usize) -> Self {
         let store_id = Uuid::new_v4().to_string();
-        Self { store_id, log: VecDeque::new(), commits: 0, bytes: 0, most_commits, floor: 0 }
+        let keeper = VolatileKeeper::default();
+        Self { store_id, log: VecDeque::new(), commits: 0, bytes: 0, most_commits, floor: 0, keeper }
     }
 }
 
@@ -65,6 +67,7 @@ impl Journal for Volatile {
     }
 
     fn write(&mut self, transaction: &Transaction, _: &Sessions) -> Result<(), WriteError> {
+        self.keeper.take(&transaction.kept);
         if let Some(batch) = &transaction.batch {
             self.commits += batch.commits().len();
             self.bytes += batch.weight();
@@ -87,6 +90,10 @@ impl Journal for Volatile {
     fn keys(&mut self, _: &SessionName) -> Result<Keys, Error> {
         // All keys are in the state; a session that is not there has none.
         Ok(Keys::new())
+    }
+
+    fn keeper(&mut self) -> &mut dyn Keeper {
+        &mut self.keeper
     }
 
     fn log(&mut self, after: Revision, _: Revision) -> Result<Self::LogPart, LogError> {

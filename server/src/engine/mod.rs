@@ -3,6 +3,7 @@
 //! Nothing above this module may assume that this process is the only one that writes or grants: a distributed engine
 //! can stand behind the same trait.
 
+mod belongings;
 mod commit;
 mod committer;
 mod error;
@@ -30,8 +31,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
-use sessiond_session::Session;
+use sessiond_session::{Attribute, Peer, Session};
 
+pub(crate) use belongings::{
+    AttributeRange, Belongings, Drafts, Keep, Keeper, Kept, KeptPeer, Listing, Listings, Owner, PIECE_BYTES,
+    PeerFilter, PeerKey, Piece, VolatileKeeper, Word, WordKind,
+};
 pub(crate) use commit::{Batch, Commit, Event};
 pub(crate) use error::Error;
 pub(crate) use feed::{News, Selection, Subscription};
@@ -89,6 +94,43 @@ pub(crate) trait Engine: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`LogError::Trimmed`] where the log no longer has it, [`LogError::Unknown`] where the store never got so far.
     async fn log(&self, after: Revision) -> Result<Vec<Arc<Batch>>, LogError>;
+
+    /// Looks up peers that are kept beside a session, for its holder: an answer for each key, and a revision up to which
+    /// everything is told.
+    async fn peers(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        keys: Vec<PeerKey>,
+    ) -> Result<(Vec<Option<Peer>>, Revision), Error>;
+
+    /// Begins to list peers, as they are now.
+    async fn list_peers(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        filter: PeerFilter,
+    ) -> Result<Listing, Error>;
+
+    /// The next peers of a listing, and how to go on. Without that, they were the last ones.
+    async fn next_peers(&self, listing: Listing) -> Result<(Vec<Peer>, Option<Listing>), Error>;
+
+    /// Looks up attributes that are kept beside a session, for its holder: those that there are, in the order of the keys,
+    /// and a revision up to which everything is told.
+    async fn attributes(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        keys: Vec<String>,
+    ) -> Result<(Vec<Attribute>, Revision), Error>;
+
+    /// Some of a session's attributes by key, and the revision as of which they are.
+    async fn list_attributes(
+        &self,
+        name: &SessionName,
+        bearer: Bearer,
+        range: AttributeRange,
+    ) -> Result<(Vec<Attribute>, Revision), Error>;
 
     /// Settles the session's own file.
     async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error>;

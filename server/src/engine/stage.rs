@@ -4,12 +4,15 @@ use sessiond_proto::SessionName;
 use sessiond_session::{Clear, MAX_CHANNELS, MAX_DCS, Session, StateChange, UpdateState};
 
 use super::{
-    Batch, Bearer, Commit, Error, Event, Hold, HoldStatus, Holder, LostReason, Op, Outcome, Request,
-    Revision, SaveMode, Sessions, TokenHash, Write,
+    Batch, Bearer, Commit, Drafts, Error, Event, Hold, HoldStatus, Holder, Keep, LostReason, Op, Outcome,
+    Request, Revision, SaveMode, Sessions, TokenHash, Write,
     journal::{Journal, Transaction},
     requests::{Answered, Requests},
     state::{Entry, Keys, keys_of, with_keys},
 };
+
+/// About how many bytes of the write-ahead log a row takes that is kept beside a session: the page that it is on.
+pub(crate) const ROW_WEIGHT: usize = 4 << 10;
 
 /// Checks the writes of one batch, each against what the ones before it in the batch will have done, and gathers what is
 /// to be made durable. Nothing outside changes.
@@ -20,6 +23,7 @@ pub(crate) struct Stage<'a, J> {
     now: SystemTime,
     revision: Revision,
     drafts: HashMap<SessionName, Draft>,
+    belongings: Drafts,
     commits: Vec<Commit>,
     weight: usize,
     transaction: Transaction,
@@ -67,6 +71,7 @@ impl<'a, J: Journal> Stage<'a, J> {
             now: SystemTime::now(),
             revision,
             drafts: HashMap::new(),
+            belongings: Drafts::default(),
             commits: Vec::new(),
             weight: 0,
             transaction: Transaction::default(),
@@ -80,6 +85,7 @@ impl<'a, J: Journal> Stage<'a, J> {
 
     /// What the batch comes to.
     pub(crate) fn finish(mut self) -> Transaction {
+        self.transaction.kept = self.belongings.finish();
         self.transaction.batch = Batch::new(self.commits).map(Arc::new);
         self.transaction
     }
@@ -107,7 +113,8 @@ impl<'a, J: Journal> Stage<'a, J> {
             Op::Save { session, mode, clear } => self.save(&name, *session, mode, &clear),
             Op::TakeIn(session) => self.take_in(&name, *session),
             Op::Advance(changes) => self.advance(&name, changes),
-            Op::Delete => Ok(self.delete(&name)),
+            Op::Delete => self.delete(&name),
+            Op::Keep(keep) => self.keep(&name, keep),
             Op::Grant { holder, token } => self.grant(&name, holder, token),
             Op::Resume { holder } => Ok(self.resume(&name, holder)),
             Op::Release => Ok(self.end(&name, HoldStatus::Released, None)),
@@ -226,10 +233,15 @@ impl<'a, J: Journal> Stage<'a, J> {
         Ok(outcome)
     }
 
-    fn delete(&mut self, name: &SessionName) -> Outcome {
+    fn delete(&mut self, name: &SessionName) -> Result<Outcome, Error> {
+        let had_any = self.belongings.drop_all(self.journal.keeper(), name, self.revision + 1)?;
         let draft = self.draft(name);
         if draft.revision == 0 {
-            return draft.unchanged();
+            let unchanged = draft.unchanged();
+            if had_any {
+                self.commit(name, Event::Kept);
+            }
+            return Ok(unchanged);
         }
         draft.session = None;
         draft.unreadable = None;
@@ -239,7 +251,20 @@ impl<'a, J: Journal> Stage<'a, J> {
         let revision = self.commit(name, Event::Deleted);
         self.draft(name).revision = 0;
         self.transaction.keys.push((name.clone(), revision, keys));
-        Outcome { revision, applied: 1, refused: None }
+        Ok(Outcome { revision, applied: 1, refused: None })
+    }
+
+    fn keep(&mut self, name: &SessionName, keep: Keep) -> Result<Outcome, Error> {
+        let weight = keep.rows() * ROW_WEIGHT + keep.weight();
+        let now =
+            self.now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        let place = (self.revision + 1, now);
+        let changed = self.belongings.keep(self.journal.keeper(), name, keep, place)?;
+        if changed > 0 {
+            self.weight += weight;
+            self.commit(name, Event::Kept);
+        }
+        Ok(Outcome { revision: self.revision, applied: changed, refused: None })
     }
 
     fn grant(&mut self, name: &SessionName, holder: Arc<Holder>, token: TokenHash) -> Result<Outcome, Error> {

@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use sessiond_proto::SessionName;
 use sessiond_session::{Auth, AuthKey, Session};
 
-use super::{Commit, Event, Hold, HoldStatus, Holder, Revision, journal::Transaction};
+use super::{Bearer, Commit, Error, Event, Hold, HoldStatus, Holder, Revision, journal::Transaction};
 
 /// The sessions by name. A clone costs nothing and never changes.
 pub(crate) type Sessions = OrdMap<SessionName, Entry>;
@@ -207,13 +207,19 @@ impl Entry {
                 self.session = None;
                 self.damage = None;
             }
-            Event::HoldChanged { .. } => {}
+            Event::HoldChanged { .. } | Event::Kept => {}
         }
     }
 
     /// The current hold.
     pub(crate) fn held(&self) -> Option<&Arc<Hold>> {
         self.hold.as_ref().filter(|hold| hold.status == HoldStatus::Held)
+    }
+
+    /// Checks a token that is shown to read what only the holder may.
+    pub(crate) fn check(&self, bearer: &Bearer) -> Result<(), Error> {
+        let hold = self.held().filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
+        if hold.holder.uid == bearer.uid { Ok(()) } else { Err(Error::NotPermitted) }
     }
 
     /// Who holds the session.

@@ -1,6 +1,6 @@
 //! About how many bytes things take in memory. Whatever is bounded by bytes is bounded by these.
 
-use sessiond_session::{ChannelState, DataCenter, Session, StateChange};
+use sessiond_session::{Attribute, ChannelState, DataCenter, Peer, Session, StateChange};
 
 /// A session without keys.
 pub(crate) fn of_session(session: &Session) -> usize {
@@ -13,6 +13,18 @@ pub(crate) fn of_change(change: &StateChange) -> usize {
     size_of::<StateChange>()
         + change.channels.len() * size_of::<ChannelState>()
         + change.removed_channels.len() * size_of::<i64>()
+}
+
+/// A peer.
+pub(crate) fn of_peer(peer: &Peer) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let usernames = peer.usernames.iter().flatten().map(|username| size_of::<String>() + username.len());
+    size_of::<Peer>() + text(&peer.phone) + text(&peer.name) + usernames.sum::<usize>() + peer.extra_bytes()
+}
+
+/// An attribute.
+pub(crate) fn of_attribute(attribute: &Attribute) -> usize {
+    size_of::<Attribute>() + attribute.bytes()
 }
 
 #[cfg(test)]

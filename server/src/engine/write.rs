@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 use sessiond_session::{Clear, Session, StateChange};
 
-use super::{Error, Holder, LostReason, Revision, TokenHash, weight};
+use super::{Error, Holder, Keep, LostReason, Revision, TokenHash, weight};
 
 /// A write, parsed and valid, waiting to be committed.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(crate) enum Op {
     /// One change after the other, up to the first that is refused.
     Advance(Vec<StateChange>),
     Delete,
+    /// Change what is kept beside the session.
+    Keep(Keep),
     /// Give the session to a new holder. Refused while it is held.
     Grant {
         holder: Arc<Holder>,
@@ -70,9 +72,10 @@ pub(crate) struct Request {
 /// What a write came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
-    /// The session's revision after it; of a grant, the fence.
+    /// The session's revision after it; of a grant, the fence; of an [`Op::Keep`], that of its commit, or of the store if there
+    /// was nothing to change.
     pub(crate) revision: Revision,
-    /// How many changes of an [`Op::Advance`] were taken.
+    /// How many changes of an [`Op::Advance`] were taken; of an [`Op::Keep`], how many peers or attributes changed.
     pub(crate) applied: usize,
     /// Why the next one was not.
     pub(crate) refused: Option<Error>,
@@ -90,6 +93,7 @@ impl Write {
             Op::Save { session, .. } | Op::TakeIn(session) => weight::of_session(session),
             Op::Advance(changes) => changes.iter().map(weight::of_change).sum(),
             Op::Grant { .. } | Op::Resume { .. } => size_of::<Holder>(),
+            Op::Keep(keep) => keep.weight(),
             Op::Delete | Op::Release | Op::End { .. } => 0,
         };
         size_of::<Self>() + op
@@ -104,6 +108,7 @@ impl Write {
             | Op::TakeIn(_)
             | Op::Advance(_)
             | Op::Delete
+            | Op::Keep(_)
             | Op::Grant { .. }
             | Op::Resume { .. } => return None,
         };

@@ -2,7 +2,7 @@ use sessiond_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status};
 use tracing::instrument;
 
-use super::{Daemon, Refusal, parse};
+use super::{Daemon, FEATURES, Refusal, parse};
 use crate::engine::{Figures, Settled};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -25,7 +25,7 @@ impl AdminService for Daemon {
             version: env!("CARGO_PKG_VERSION").into(),
             engine: self.engine.kind().into(),
             store_id: self.engine.store_id(),
-            features: Vec::new(),
+            features: FEATURES.map(Into::into).into(),
             figures: Some(v1::Figures { started: Some(self.started.into()), ..figures.into() }),
         }))
     }

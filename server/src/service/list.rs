@@ -7,19 +7,18 @@ use sessiond_session::InvalidSession;
 use super::Refusal;
 use crate::engine::{Engine, Entry};
 
-/// Sessions on a page, unless the client says otherwise, and at the most.
+/// Sessions, or attributes, on a page, unless the client says otherwise, and at the most.
 const PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
 /// A page of sessions.
 pub(super) fn page(engine: &dyn Engine, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
     let v1::ListRequest { page_size, page_token, name_prefix } = request;
-    let size = match usize::try_from(page_size) {
-        Ok(0) => PAGE,
-        Ok(size) => size.min(MAX_PAGE),
-        Err(_) => return Err(InvalidSession::new("page_size", "is negative").into()),
-    };
+    let size = self::page_size(page_size)?;
     let last = if page_token.is_empty() { None } else { Some(read_token(&page_token, &name_prefix)?) };
+    if last.as_ref().is_some_and(|last| last.parse::<SessionName>().is_err()) {
+        return Err(Refusal::PageToken);
+    }
     let start: Bound<&str> = match &last {
         Some(last) => Bound::Excluded(last.as_str()),
         None => Bound::Included(&name_prefix),
@@ -63,15 +62,25 @@ fn summary(engine: &dyn Engine, name: &SessionName, entry: &Entry) -> v1::Sessio
     }
 }
 
-/// A page token is the listing's prefix and the last name told; neither has a line break in it.
-fn page_token_after(last: &str, prefix: &str) -> String {
+/// How many are on a page that is asked for.
+pub(super) fn page_size(page_size: i32) -> Result<usize, Refusal> {
+    match usize::try_from(page_size) {
+        Ok(0) => Ok(PAGE),
+        Ok(size) => Ok(size.min(MAX_PAGE)),
+        Err(_) => Err(InvalidSession::new("page_size", "is negative").into()),
+    }
+}
+
+/// A page token is the listing's prefix and the last name or key told; neither has a line break in it.
+pub(super) fn page_token_after(last: &str, prefix: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("{prefix}\n{last}"))
 }
 
-fn read_token(token: &str, prefix: &str) -> Result<String, Refusal> {
+/// The last name or key told before the page of a token.
+pub(super) fn read_token(token: &str, prefix: &str) -> Result<String, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Refusal::PageToken)?;
     let text = String::from_utf8(bytes).map_err(|_| Refusal::PageToken)?;
     let (of, last) = text.split_once('\n').ok_or(Refusal::PageToken)?;
-    let usable = of == prefix && last.starts_with(prefix) && last.parse::<SessionName>().is_ok();
+    let usable = of == prefix && last.starts_with(prefix);
     if usable { Ok(last.to_owned()) } else { Err(Refusal::PageToken) }
 }

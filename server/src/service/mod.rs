@@ -3,8 +3,10 @@
 
 mod admin;
 mod advance_stream;
+mod attribute;
 mod list;
 mod parse;
+mod peer;
 mod session;
 mod status;
 mod streams;
@@ -12,7 +14,10 @@ mod watch;
 
 use std::sync::Arc;
 
-use sessiond_proto::v1::admin_service_server::AdminServiceServer;
+use sessiond_proto::v1::{
+    admin_service_server::AdminServiceServer, attribute_service_server::AttributeServiceServer,
+    peer_service_server::PeerServiceServer,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Status, service::interceptor::InterceptedService};
 
@@ -24,6 +29,9 @@ use watch::Sessions;
 
 /// Largest message that is taken, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;
+
+/// What this version can do beyond the first one.
+const FEATURES: [&str; 2] = ["peers", "attributes"];
 
 /// What the services work with. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -41,6 +49,17 @@ pub(crate) type Gate = fn(Request<()>) -> Result<Request<()>, Status>;
 /// The service of sessions.
 pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<Sessions, Gate> {
     InterceptedService::new(Sessions::new(daemon), permitted)
+}
+
+/// The service of what sessions know of others.
+pub(crate) fn peer_service(daemon: Daemon) -> InterceptedService<PeerServiceServer<Daemon>, Gate> {
+    InterceptedService::new(PeerServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), permitted)
+}
+
+/// The service of what single libraries keep.
+pub(crate) fn attribute_service(daemon: Daemon) -> InterceptedService<AttributeServiceServer<Daemon>, Gate> {
+    let service = AttributeServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE);
+    InterceptedService::new(service, permitted)
 }
 
 /// The service for operators.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Refusal;
 use crate::{
     caller::Caller,
-    engine::{Bearer, MirrorAction, Op, Request, Revision, SaveMode, Selection, TokenHash, Write},
+    engine::{Bearer, Error, MirrorAction, Op, Request, Revision, SaveMode, Selection, TokenHash, Write},
     holds::{Claim, Patience, Token},
     watch::{Mode, Start},
 };
@@ -22,6 +22,10 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Most names that a watch has, each of which is looked up when it begins. More have a prefix.
 const MAX_NAMES: usize = 10_000;
+
+/// Most peers, attributes or keys in one request, and most bytes of one that puts them.
+const MAX_AT_ONCE: usize = 1_000;
+const MAX_BYTES_AT_ONCE: usize = 1 << 20;
 
 /// How long a watch may be silent.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
@@ -134,6 +138,32 @@ pub(super) fn mirror_action(action: i32) -> Result<MirrorAction, Refusal> {
         Ok(v1::MirrorAction::Take) => Ok(MirrorAction::Take),
         Err(_) => Err(InvalidSession::new("action", "is not one that is known here").into()),
     }
+}
+
+/// A write that needs the token and knows neither a request id nor a revision.
+pub(super) fn by_holder(name: &str, token: &[u8], caller: &Caller, op: Op) -> Result<Write, Refusal> {
+    let (name, bearer) = (self::name(name)?, bearer(token, caller)?);
+    Ok(Write { bearer: Some(bearer), ..Write::own(name, op) })
+}
+
+/// Checks how many peers, attributes or keys are in one request, and how large that is.
+pub(super) fn kept_at_once(field: &str, count: usize, bytes: usize) -> Result<(), Refusal> {
+    if !(1..=MAX_AT_ONCE).contains(&count) {
+        let problem = format!("has {count} entries, and 1 to {MAX_AT_ONCE} are taken at a time");
+        return Err(InvalidSession::new(field, problem).into());
+    }
+    if bytes > MAX_BYTES_AT_ONCE {
+        return Err(Error::Limit(format!(
+            "{field}: {bytes} bytes, and at most {MAX_BYTES_AT_ONCE} are taken at a time"
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// A count as messages have it.
+pub(super) fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 pub(super) fn name(name: &str) -> Result<SessionName, Refusal> {

@@ -112,6 +112,7 @@ fn engine_code_and_reason(error: &Error) -> (Code, Reason) {
         Error::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
         Error::Held(_) => (Code::FailedPrecondition, Reason::HeldByAnother),
         Error::RevisionMismatch { .. } => (Code::Aborted, Reason::RevisionMismatch),
+        Error::Secret(_) => (Code::InvalidArgument, Reason::InvalidSession),
         Error::RequestIdReused => (Code::InvalidArgument, Reason::RequestIdReused),
         Error::Limit(_) => (Code::ResourceExhausted, Reason::LimitExceeded),
         Error::FileInUse(_) => (Code::FailedPrecondition, Reason::FileInUse),

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::Observer;
 use crate::engine::{
-    Batch, Error, Revision, Sessions, Write,
+    Batch, Error, Listings, Revision, Sessions, Write,
     feed::Feed,
     journal::{Journal, Recovered, Transaction, WriteError},
     leftovers::Leftovers,
@@ -68,6 +68,8 @@ pub(super) struct Writer<J> {
     pub(super) journal: J,
     requests: Requests,
     leftovers: Leftovers,
+    /// Who lists what is kept beside a session.
+    pub(super) listings: Listings,
     /// Revision through which the log is trimmed.
     trimmed: Revision,
     /// The outcome of a write is unknown: everything is to be read again first.
@@ -92,8 +94,9 @@ impl<J: Journal> Core<J> {
         let store_id = Mutex::new(journal.store_id().to_owned());
         let (feed, leftovers) = (Feed::after(state.revision)?, Leftovers::of(&state));
         let log_extent = Mutex::new(journal.log_extent());
-        let writer =
-            Writer { journal, requests, leftovers, trimmed: 0, in_doubt: false, full: false, closed: false };
+        let listings = Listings::default();
+        let (trimmed, in_doubt, full, closed) = Default::default();
+        let writer = Writer { journal, requests, leftovers, listings, trimmed, in_doubt, full, closed };
         Ok(Self {
             state: RwLock::new(state),
             writer: Mutex::new(writer),
@@ -174,7 +177,7 @@ impl<J: Journal> Core<J> {
         staged.into_iter().map(|Staged { answer, again: _, of }| (answer, of)).collect()
     }
 
-    fn make_ready(&self, writer: &mut Writer<J>) -> Result<(), Error> {
+    pub(super) fn make_ready(&self, writer: &mut Writer<J>) -> Result<(), Error> {
         if writer.closed {
             return Err(Error::Closed);
         }
@@ -227,7 +230,11 @@ impl<J: Journal> Core<J> {
     }
 
     fn write(&self, writer: &mut Writer<J>, transaction: &Transaction) -> Result<(), WriteError> {
-        if transaction.is_empty() { Ok(()) } else { writer.journal.write(transaction, &self.sessions().0) }
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        writer.listings.note(&transaction.kept);
+        writer.journal.write(transaction, &self.sessions().0)
     }
 
     /// Takes a durable transaction into memory, and tells everyone.

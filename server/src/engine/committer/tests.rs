@@ -7,8 +7,8 @@ use sessiond_session::StateChange;
 
 use super::Committer;
 use crate::engine::{
-    Batch, Bearer, Error, Hold, Holder, LogError, LostReason, News, Op, Request, Revision, Selection,
-    Sessions, TokenHash, Write,
+    Batch, Bearer, Error, Hold, Holder, Keeper, LogError, LostReason, News, Op, Request, Revision, Selection,
+    Sessions, TokenHash, VolatileKeeper, Write,
     journal::{Journal, Recovered, Transaction, WriteError},
     locks::lock,
     requests::{Answered, Requests},
@@ -44,8 +44,14 @@ enum Next {
 }
 
 /// A journal on such a disk.
-#[derive(Debug, Clone, Default)]
-struct Flaky(Arc<Mutex<Disk>>);
+#[derive(Debug, Default)]
+struct Flaky(Arc<Mutex<Disk>>, VolatileKeeper);
+
+impl Clone for Flaky {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), VolatileKeeper::default())
+    }
+}
 
 impl Journal for Flaky {
     const ENGINE: &'static str = "flaky";
@@ -80,6 +86,10 @@ impl Journal for Flaky {
 
     fn keys(&mut self, _: &SessionName) -> Result<Keys, Error> {
         Ok(Keys::new())
+    }
+
+    fn keeper(&mut self) -> &mut dyn Keeper {
+        &mut self.1
     }
 
     fn log(&mut self, after: Revision, _: Revision) -> Result<Self::LogPart, LogError> {

@@ -1,10 +1,10 @@
 //! Random writes, made on every engine: they answer alike, and have the same sessions in the end and after a restart.
 
 use proptest::prelude::*;
-use sessiond_session::{ChannelState, Clear, Session, StateChange};
+use sessiond_session::{Attribute, ChannelState, Clear, Peer, Session, StateChange};
 
 use super::{Subject, bearer, logged_in, name, write};
-use crate::engine::{LostReason, Op, Request, SaveMode, Write};
+use crate::engine::{AttributeRange, Keep, LostReason, Op, PeerFilter, Request, SaveMode, Write};
 
 /// A step of a random history.
 #[derive(Debug, Clone)]
@@ -15,7 +15,28 @@ enum Step {
     Save { session: u8, token: u8, key: u8, merge: bool, log_out: bool },
     Advance { session: u8, token: u8, changes: Vec<StateChange>, request: Option<u64>, expected: Option<i64> },
     Delete { session: u8, token: u8 },
+    PutPeers { session: u8, token: u8, peers: Vec<Peer> },
+    DeletePeers { session: u8, token: u8, ids: Vec<i64> },
+    PutAttributes { session: u8, token: u8, attribute: Attribute, delete: String },
+    DeleteAttributes { session: u8, token: u8, prefix: String },
     Restart,
+}
+
+fn peer() -> impl Strategy<Value = Peer> {
+    let names = proptest::option::of(prop::collection::vec("[ab]", 0..2));
+    let flags = (proptest::option::of(any::<bool>()), proptest::option::of(any::<bool>()));
+    let text = proptest::option::of("[12]?");
+    (1..4_i64, proptest::option::of(0..2_i64), names, flags, text, 0..2_000_i64).prop_map(
+        |(id, access_hash, usernames, (is_self, min), phone, seen)| {
+            let seen = Some(seen);
+            Peer { id, access_hash, usernames, is_self, min, phone, seen, ..Peer::default() }
+        },
+    )
+}
+
+fn attribute() -> impl Strategy<Value = Attribute> {
+    ("[ab]{1,2}", prop::collection::vec(0..2_u8, 0..2), any::<bool>())
+        .prop_map(|(key, value, secret)| Attribute { key, value: value.into(), secret })
 }
 
 fn change() -> impl Strategy<Value = StateChange> {
@@ -43,6 +64,15 @@ fn step() -> impl Strategy<Value = Step> {
             |((session, token), changes, request, expected)| Step::Advance { session, token, changes, request, expected }
         ),
         1 => who().prop_map(|(session, token)| Step::Delete { session, token }),
+        4 => (who(), prop::collection::vec(peer(), 1..4))
+            .prop_map(|((session, token), peers)| Step::PutPeers { session, token, peers }),
+        1 => (who(), prop::collection::vec(1..4_i64, 0..2))
+            .prop_map(|((session, token), ids)| Step::DeletePeers { session, token, ids }),
+        3 => (who(), attribute(), "[cd]").prop_map(|((session, token), attribute, delete)| {
+            Step::PutAttributes { session, token, attribute, delete }
+        }),
+        1 => (who(), "[ab]")
+            .prop_map(|((session, token), prefix)| Step::DeleteAttributes { session, token, prefix }),
         1 => Just(Step::Restart),
     ]
 }
@@ -72,6 +102,21 @@ fn to_write(step: Step) -> Option<Write> {
             Write { request, expected, ..write(session(s), token, Op::Advance(changes)) }
         }
         Step::Delete { session: s, token } => write(session(s), token, Op::Delete),
+        Step::PutPeers { session: s, token, peers } => {
+            write(session(s), token, Op::Keep(Keep::PutPeers(peers)))
+        }
+        Step::DeletePeers { session: s, token, ids } => {
+            let keep = if ids.is_empty() { Keep::DeleteAllPeers } else { Keep::DeletePeers(ids) };
+            write(session(s), token, Op::Keep(keep))
+        }
+        Step::PutAttributes { session: s, token, attribute, delete } => {
+            let keep = Keep::PutAttributes { attributes: vec![attribute], delete: vec![delete] };
+            write(session(s), token, Op::Keep(keep))
+        }
+        Step::DeleteAttributes { session: s, token, prefix } => {
+            let keep = Keep::DeleteAttributes { keys: Vec::new(), prefix: Some(prefix) };
+            write(session(s), token, Op::Keep(keep))
+        }
     })
 }
 
@@ -91,6 +136,12 @@ async fn take(subject: &Subject, step: Step) -> String {
     format!("{outcome:?}")
 }
 
+/// All of a peer: its own `Debug` has no names.
+fn in_words(peer: Peer) -> String {
+    let Peer { id, access_hash, usernames, is_self, min, phone, seen, .. } = peer;
+    format!("{id} {access_hash:?} {usernames:?} {is_self:?} {min:?} {phone:?} {seen:?}")
+}
+
 /// Everything that can be seen of an engine.
 async fn all(subject: &Subject) -> String {
     let mut text = String::new();
@@ -104,6 +155,17 @@ async fn all(subject: &Subject) -> String {
                 dcs.iter().map(|dc| (dc.id, dc.auth.key().map(|key| key.expose()[0]))).collect::<Vec<_>>()
             });
             text += &format!("    {keys:?}\n");
+            if let Ok(listing) = subject.engine.list_peers(name, bearer(token), PeerFilter::default()).await {
+                let (peers, _) = subject.engine.next_peers(listing).await.expect("a few");
+                text += &format!("    {:?}\n", peers.into_iter().map(in_words).collect::<Vec<_>>());
+            }
+            let all = AttributeRange { count: 100, bytes: usize::MAX, ..AttributeRange::default() };
+            let attributes = subject.engine.list_attributes(name, bearer(token), all).await.ok();
+            let told = attributes.map(|(told, _)| told).unwrap_or_default();
+            text += &format!(
+                "    {:?}\n",
+                told.iter().map(|a| (&a.key, &*a.value, a.secret)).collect::<Vec<_>>()
+            );
         }
     }
     text

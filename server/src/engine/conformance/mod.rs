@@ -393,7 +393,7 @@ macro_rules! rules {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $rule() {
-                    super::$rule(super::Subject::$engine()).await;
+                    super::$rule($crate::engine::conformance::Subject::$engine()).await;
                 }
             )*
         }
@@ -433,3 +433,6 @@ engine!(
     a_deleted_session_stays_deleted_after_a_restart,
     a_copied_store_has_an_identity_of_its_own_and_no_holds,
 );
+
+// After the macro that it uses.
+mod belongings;

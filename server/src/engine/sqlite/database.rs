@@ -71,7 +71,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
         return Err(damaged("it is no store"));
     }
     match schema::meta(&connection, "format").map_err(unreadable)?.unwrap_or(0) {
-        schema::FORMAT => {}
+        1..=schema::FORMAT => {}
         format => return Err(OpenError::Newer { path, format }),
     }
     match problem(&connection).map_err(unreadable)? {
@@ -81,10 +81,12 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
 }
 
 /// What is wrong with the pages of the tables, of their indexes, or of those that are free. Only the log's are left to who
-/// reads it. It takes a tenth of a second for a hundred thousand sessions; a damaged page would fail every write on it.
+/// reads it, and those of peers and attributes, of which there may be any number. It takes a tenth of a second for a hundred thousand sessions; a damaged page would fail every write on it.
 fn problem(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // The pages that are free are the schema's (<https://sqlite.org/pragma.html#pragma_integrity_check>).
-    for table in ["sqlite_schema", "meta", "session", "auth", "hold", "removal"] {
+    let format = schema::meta(connection, "format")?.unwrap_or(0);
+    let newer: &[&str] = if format < schema::FORMAT { &[] } else { &["belongings", "dropped"] };
+    for table in ["sqlite_schema", "meta", "session", "auth", "hold", "removal"].iter().chain(newer) {
         let found: String =
             connection.query_row(&format!("pragma quick_check({table})"), (), |row| row.get(0))?;
         if found != "ok" {
@@ -117,7 +119,7 @@ fn connect(path: &Path, log: Log) -> Result<Connection, OpenError> {
         let connection = Connection::open_with_flags(path, flags)?;
         // What a log has is part of the damage, perhaps the remedy. An empty one goes with the connection.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log == Log::Left)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(128);
         // Nobody else has a store open: the directory is locked. No shared memory is needed, and commits are faster.
         connection.pragma_update(None, "locking_mode", "exclusive")?;
         connection.pragma_update(None, "secure_delete", "on")?;

@@ -17,7 +17,7 @@ struct Entry {
     /// The session's revision before it. Absent: what the entry before, of the same session, has left it at.
     #[prost(int64, optional, tag = "2")]
     previous: Option<Revision>,
-    #[prost(oneof = "Done", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "Done", tags = "3, 4, 5, 6, 7")]
     done: Option<Done>,
 }
 
@@ -32,6 +32,9 @@ enum Done {
     Deleted(v1::Deleted),
     #[prost(message, tag = "6")]
     HoldChanged(v1::HoldChanged),
+    /// What is kept beside the session has tables of its own.
+    #[prost(bool, tag = "7")]
+    Kept(bool),
 }
 
 /// An entry that cannot be read.
@@ -85,7 +88,7 @@ fn left_at(commit: &Commit) -> Revision {
     match commit.event {
         Event::Advanced(_) | Event::Saved(_) => commit.revision,
         Event::Deleted => 0,
-        Event::HoldChanged { .. } => commit.previous,
+        Event::HoldChanged { .. } | Event::Kept => commit.previous,
     }
 }
 
@@ -114,6 +117,7 @@ impl From<&Event> for Done {
                 holder: holder.as_deref().map(Into::into),
                 reason: reason.map_or(v1::LostReason::Unspecified, Into::into).into(),
             }),
+            Event::Kept => Self::Kept(true),
         }
     }
 }
@@ -127,6 +131,7 @@ impl TryFrom<Done> for Event {
             Done::Advanced(change) => Self::Advanced(change.try_into().map_err(|_| "change")?),
             Done::Saved(session) => Self::Saved(Arc::new(session.try_into().map_err(|_| "session")?)),
             Done::Deleted(v1::Deleted {}) => Self::Deleted,
+            Done::Kept(_) => Self::Kept,
             Done::HoldChanged(changed) => {
                 let reason = Some(changed.reason().into()).filter(|_| changed.holder.is_none());
                 Self::HoldChanged { holder: changed.holder.map(|holder| Arc::new(holder.into())), reason }
@@ -157,10 +162,11 @@ mod tests {
             ("a", 3, advanced()),
             ("a", 10, advanced()),
             ("a", 11, lost),
+            ("a", 11, Event::Kept),
             ("a", 11, Event::Deleted),
             ("a", 0, Event::Saved(Arc::new(Session::default()))),
             ("b", 4, advanced()),
-            ("a", 14, advanced()),
+            ("a", 15, advanced()),
         ];
         let time = SystemTime::UNIX_EPOCH;
         let commit = |(at, (name, previous, event)): (usize, (&str, i64, Event))| Commit {

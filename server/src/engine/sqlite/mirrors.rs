@@ -263,6 +263,8 @@ impl Mirrors {
                     lock(&self.removals).insert(name.clone(), commit.revision);
                     self.due.now(name);
                 }
+                // A file has no place for it.
+                Event::Kept => continue,
                 Event::HoldChanged { holder, .. } => {
                     self.uses.set_held(name, holder.is_some());
                     if holder.is_none() {

@@ -1,5 +1,6 @@
 //! Sessions in SQLite: all of them in one store, `sessiond.db`, and each in a file of its own for people, its mirror.
 
+mod belongings;
 mod claim;
 mod database;
 mod due;

@@ -231,6 +231,7 @@ impl Reading {
 
     fn finish(self) -> Result<(Opened, Recovered), LogRowError> {
         database::let_write(&self.connection)?;
+        schema::upgrade(&self.connection)?;
         let Self { connection, store_id, state, requests, stored, unstored, deferred, mirrored } = self;
         let log_floor = log_floor(&connection)?;
         let (log_start, log_offset) = log_extent(&connection)?;

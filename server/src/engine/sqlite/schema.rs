@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, Result};
 
-/// Version of the tables, in `meta`.
-pub(super) const FORMAT: i64 = 1;
+/// Version of the tables, in `meta`. Version 1 had none for what is kept beside sessions.
+pub(super) const FORMAT: i64 = 2;
 
 /// Oldest SQLite that may write a WAL: earlier ones can corrupt it on a reset (<https://sqlite.org/releaselog/3_51_3.html>).
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// `session` is written lazily: what came after `meta.stored` is in the log. `auth`, `hold` and
-/// `removal` are always up to date.
+/// `session` is written lazily: what came after `meta.stored` is in the log. `auth`, `hold` and `removal` are always up to
+/// date, and so is what is kept beside sessions.
 /// The log has a row for each transaction, and no key in it.
 const TABLES: &str = "
     create table meta (
@@ -60,10 +60,69 @@ const TABLES: &str = "
     ) strict;
 ";
 
+/// What is kept beside sessions. Rows belong to an `owner`, which is the revision at which a session got its first peer, or
+/// its first attribute. Where those are deleted as a whole, so are the owner's rows, little by little; nobody sees them any
+/// more.
+const BELONGINGS: &str = "
+    create table belongings (
+        name text primary key,
+        peers integer,              -- their owner
+        peer_count integer not null,
+        self_id integer,            -- of the peer that is the account itself
+        attributes integer,         -- their owner
+        attribute_count integer not null,
+        attribute_bytes integer not null    -- keys and values
+    ) strict, without rowid;
+    create table dropped (
+        owner integer primary key   -- whose rows are still to be removed
+    ) strict;
+    create table peer (
+        owner integer not null,
+        id integer not null,        -- marked
+        kind integer not null,
+        seen integer,               -- Unix seconds
+        access_hash integer,
+        key_version integer not null,   -- of the access hash; 0: not sealed
+        key_revision integer not null,  -- of the commit that wrote the row
+        image blob not null,        -- sessiond.v1.Peer, without its access hash
+        primary key (owner, id)
+    ) strict, without rowid;
+    create table peer_word (        -- what peers are found by
+        owner integer not null,
+        kind integer not null,      -- 0 username, in lower case, 1 phone, 2 name
+        word text not null,
+        seen integer not null,
+        id integer not null,
+        primary key (owner, kind, word, seen, id)
+    ) strict, without rowid;
+    create table attribute (
+        owner integer not null,
+        key text not null,
+        bytes integer not null,     -- of the value
+        value blob,                 -- of one that is not secret
+        secret_value blob,          -- of one that is
+        key_version integer not null,   -- 0: not sealed
+        key_revision integer not null,  -- of the commit that set it
+        primary key (owner, key)
+    ) strict, without rowid;
+";
+
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(BELONGINGS)?;
     set_meta(connection, "format", FORMAT)
+}
+
+/// Makes of an older version this one.
+pub(super) fn upgrade(connection: &Connection) -> Result<()> {
+    if meta(connection, "format")? == Some(FORMAT) {
+        return Ok(());
+    }
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(BELONGINGS)?;
+    set_meta(&transaction, "format", FORMAT)?;
+    transaction.commit()
 }
 
 /// Whether the tables are there.

@@ -10,16 +10,17 @@ use sessiond_proto::SessionName;
 use tracing::{error, warn};
 
 use super::{
-    entry,
+    belongings, entry,
     log::{self, LogRow, Trimmed},
     recovery,
     reserve::Reserve,
     rows, schema, times,
 };
 use crate::engine::{
-    Batch, Error, Event, LogError, Revision, Sessions,
+    Batch, Error, Event, Keeper, LogError, Revision, Sessions,
     journal::{Journal, Recovered, Transaction, WriteError},
     requests::Answered,
+    stage::ROW_WEIGHT,
     state::Keys,
 };
 
@@ -141,7 +142,8 @@ impl Store {
         let batch = transaction.batch.as_deref();
         let entries = batch.map(entry::encode);
         let requests = log::encode_requests(self.deferred.iter().chain(&transaction.requests));
-        let alone = transaction.holds.is_empty() && transaction.keys.is_empty();
+        let alone =
+            transaction.holds.is_empty() && transaction.keys.is_empty() && transaction.kept.is_empty();
         let storing = self.to_store();
         let upkeep = self.since_upkeep >= UPKEEP_EVERY || self.bytes_since_upkeep >= UPKEEP_BYTES;
         if alone && storing == 0 && !upkeep {
@@ -155,6 +157,7 @@ impl Store {
             for (name, revision, keys) in &transaction.keys {
                 rows::put_keys(&self.connection, name, *revision, keys)?;
             }
+            transaction.kept.iter().try_for_each(|kept| belongings::put(&self.connection, kept))?;
             for commit in batch.iter().flat_map(|batch| batch.commits()) {
                 if matches!(commit.event, Event::Deleted) {
                     rows::put_removal(&self.connection, &commit.name, commit.revision)?;
@@ -162,6 +165,9 @@ impl Store {
             }
             self.store_sessions(sessions, storing)?;
             let trimmed = if upkeep { self.trim()? } else { None };
+            if upkeep {
+                belongings::purge(&self.connection)?;
+            }
             sql.commit()?;
             self.stored(storing);
             self.trimmed(trimmed);
@@ -169,7 +175,7 @@ impl Store {
         let bytes = log::size(entries.as_deref(), requests.as_deref());
         let since = if upkeep { (0, 0) } else { (self.since_upkeep + 1, self.bytes_since_upkeep + bytes) };
         (self.since_upkeep, self.bytes_since_upkeep) = since;
-        self.wal_bytes += bytes + WAL_PER_TRANSACTION;
+        self.wal_bytes += bytes + WAL_PER_TRANSACTION + wal_bytes(transaction);
         self.deferred.clear();
         self.note_unstored(batch);
         self.log_offset += bytes;
@@ -266,6 +272,10 @@ impl Store {
         Ok(())
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Closes the database. What is asked of the store after this finds nothing.
     fn disconnect(&mut self) -> rusqlite::Result<()> {
         let nothing = Connection::open_in_memory()?;
@@ -314,6 +324,10 @@ impl Journal for Store {
                 "the keys of {name} cannot be read; restore the daemon's directory from a copy"
             ))
         })
+    }
+
+    fn keeper(&mut self) -> &mut dyn Keeper {
+        self
     }
 
     fn log(&mut self, after: Revision, head: Revision) -> Result<Self::LogPart, LogError> {
@@ -371,6 +385,9 @@ impl Journal for Store {
             let sql = self.connection.unchecked_transaction()?;
             self.store_sessions(sessions, count)?;
             let trimmed = self.trim()?;
+            if most > 0 {
+                belongings::purge(&self.connection)?;
+            }
             for (name, revision) in &self.mirrored {
                 rows::put_mirrored(&self.connection, name, *revision)?;
             }
@@ -409,6 +426,12 @@ impl Journal for Store {
             warn!(%error, "the store could not be closed; the process's end closes it");
         }
     }
+}
+
+/// What the rows that are kept beside sessions add to the WAL, about.
+fn wal_bytes(transaction: &Transaction) -> i64 {
+    let rows = transaction.kept.iter().map(|kept| kept.peers.len() + kept.attributes.len());
+    i64::try_from(rows.sum::<usize>() * ROW_WEIGHT).unwrap_or(i64::MAX)
 }
 
 fn write_error(error: rusqlite::Error) -> WriteError {

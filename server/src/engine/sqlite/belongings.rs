@@ -1,0 +1,305 @@
+//! The store's tables of what is kept beside sessions.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use sessiond_proto::{SessionName, v1};
+use sessiond_session::{Attribute, Peer, peer_kind};
+use tracing::error;
+use zeroize::Zeroizing;
+
+use super::Store;
+use crate::engine::{
+    AttributeRange, Belongings, Error, Keeper, Kept, KeptPeer, Owner, PIECE_BYTES, PeerFilter, Piece,
+    Revision, Word, WordKind,
+};
+
+/// Most peers that are looked at at a time: a writer waits for it.
+const PEERS: i64 = 250;
+
+/// Rows of what was dropped that are removed at a time, from each table.
+const PURGE_ROWS: i64 = 500;
+
+/// A row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum RowError {
+    #[error("the table cannot be read")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("a row is damaged")]
+    Damaged,
+}
+
+/// Writes what a transaction makes of one session's belongings.
+pub(super) fn put(connection: &Connection, kept: &Kept) -> rusqlite::Result<()> {
+    let Kept { name, revision, belongings, peers, attributes, dropped } = kept;
+    let Belongings { peers: peer_owner, peer_count, self_id, attributes: attribute_owner, .. } = belongings;
+    if let Some(owner) = peer_owner {
+        peers.iter().try_for_each(|peer| put_peer(connection, *owner, peer, *revision))?;
+    }
+    if let Some(owner) = attribute_owner {
+        for (key, attribute) in attributes {
+            put_attribute(connection, *owner, key, attribute.as_ref(), *revision)?;
+        }
+    }
+    for owner in dropped {
+        connection.prepare_cached("insert into dropped values (?)")?.execute([owner])?;
+        // Mostly that is all there is.
+        purge_some(connection, *owner)?;
+    }
+    if *belongings == Belongings::default() {
+        connection.prepare_cached("delete from belongings where name = ?")?.execute([name.as_str()])?;
+        return Ok(());
+    }
+    let sql = "insert or replace into belongings values (?, ?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(sql)?.execute(params![
+        name.as_str(),
+        peer_owner,
+        count(*peer_count),
+        self_id,
+        attribute_owner,
+        count(belongings.attribute_count),
+        count(belongings.attribute_bytes),
+    ])?;
+    Ok(())
+}
+
+/// Removes some of what was dropped, if there is any.
+pub(super) fn purge(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "select owner from dropped limit 1";
+    let dropped = connection.prepare_cached(sql)?.query_row((), |row| row.get(0)).optional()?;
+    dropped.map_or(Ok(()), |owner| purge_some(connection, owner))
+}
+
+fn purge_some(connection: &Connection, owner: Owner) -> rusqlite::Result<()> {
+    let statements = [
+        "delete from attribute where owner = ?1 and key in (select key from attribute where owner = ?1 limit ?2)",
+        "delete from peer where owner = ?1 and id in (select id from peer where owner = ?1 limit ?2)",
+        "delete from peer_word where owner = ?1 and (kind, word, seen, id) in
+         (select kind, word, seen, id from peer_word where owner = ?1 limit ?2)",
+    ];
+    let mut left = false;
+    for sql in statements {
+        let removed = connection.prepare_cached(sql)?.execute(params![owner, PURGE_ROWS])?;
+        left |= count(removed) == PURGE_ROWS;
+    }
+    if !left {
+        connection.prepare_cached("delete from dropped where owner = ?")?.execute([owner])?;
+    }
+    Ok(())
+}
+
+fn put_peer(
+    connection: &Connection,
+    owner: Owner,
+    KeptPeer { id, before, after }: &KeptPeer,
+    revision: Revision,
+) -> rusqlite::Result<()> {
+    let words = |peer: &Option<Peer>| {
+        let seen = peer.as_ref().and_then(|peer| peer.seen).unwrap_or(0);
+        let words = peer.iter().flat_map(Word::all_of);
+        words.map(|word| (word, seen)).collect::<BTreeSet<_>>()
+    };
+    let (old, new) = (words(before), words(after));
+    let sql = "delete from peer_word where owner = ? and kind = ? and word = ? and seen = ? and id = ?";
+    for (word, seen) in old.difference(&new) {
+        connection.prepare_cached(sql)?.execute(params![owner, code(word.kind), word.text, seen, id])?;
+    }
+    for (word, seen) in new.difference(&old) {
+        let sql = "insert or replace into peer_word values (?, ?, ?, ?, ?)";
+        connection.prepare_cached(sql)?.execute(params![owner, code(word.kind), word.text, seen, id])?;
+    }
+    let Some(after) = after else {
+        let sql = "delete from peer where owner = ? and id = ?";
+        return connection.prepare_cached(sql)?.execute(params![owner, id]).map(drop);
+    };
+    let mut image = v1::Peer::from(after.clone());
+    let (access_hash, kind, seen) = (image.access_hash.take(), image.kind, image.seen);
+    image.has_access_hash = false;
+    let sql = "insert or replace into peer values (?, ?, ?, ?, ?, 0, ?, ?)";
+    let row = params![owner, id, kind, seen, access_hash, revision, image.encode_to_vec()];
+    connection.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+fn put_attribute(
+    connection: &Connection,
+    owner: Owner,
+    key: &str,
+    attribute: Option<&Attribute>,
+    revision: Revision,
+) -> rusqlite::Result<()> {
+    let Some(Attribute { key, value, secret }) = attribute else {
+        let sql = "delete from attribute where owner = ? and key = ?";
+        return connection.prepare_cached(sql)?.execute(params![owner, key]).map(drop);
+    };
+    let value = value.as_slice();
+    let (open, hidden) = if *secret { (None, Some(value)) } else { (Some(value), None) };
+    let sql = "insert or replace into attribute values (?, ?, ?, ?, ?, 0, ?)";
+    let row = params![owner, key, count(value.len()), open, hidden, revision];
+    connection.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+impl Keeper for Store {
+    fn belongings(&mut self, name: &SessionName) -> Result<Belongings, Error> {
+        let sql = "select peers, peer_count, self_id, attributes, attribute_count, attribute_bytes
+                   from belongings where name = ?";
+        let read = |row: &Row<'_>| {
+            Ok(Belongings {
+                peers: row.get(0)?,
+                peer_count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
+                self_id: row.get(2)?,
+                attributes: row.get(3)?,
+                attribute_count: usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+                attribute_bytes: usize::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
+            })
+        };
+        self.reading(|connection| {
+            let found = connection.prepare_cached(sql)?.query_row([name.as_str()], read).optional()?;
+            Ok(found.unwrap_or_default())
+        })
+    }
+
+    fn peer(&mut self, owner: Owner, id: i64) -> Result<Option<Peer>, Error> {
+        let sql = "select access_hash, image from peer where owner = ? and id = ?";
+        self.reading(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query(params![owner, id])?;
+            rows.next()?.map(|row| read_peer(row.get(0)?, row.get_ref(1)?.as_blob()?)).transpose()
+        })
+    }
+
+    fn find_peer(&mut self, owner: Owner, word: &Word) -> Result<Option<i64>, Error> {
+        let sql = "select id from peer_word where owner = ? and kind = ? and word = ?
+                   order by seen desc, id desc limit 1";
+        self.reading(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            let id = select.query_row(params![owner, code(word.kind), word.text], |row| row.get(0));
+            Ok(id.optional()?)
+        })
+    }
+
+    fn peers(&mut self, owner: Owner, after: Option<i64>, filter: &PeerFilter) -> Result<Piece, Error> {
+        let sql = "select id, kind, seen, access_hash, image from peer where owner = ? and id >= ?
+                   order by id limit ?";
+        let Some(from) = after.map_or(Some(i64::MIN), |after| after.checked_add(1)) else {
+            return Ok(Piece::default());
+        };
+        self.reading(|connection| {
+            let mut piece = Piece::default();
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query(params![owner, from, PEERS])?;
+            let (mut looked_at, mut bytes) = (0, 0);
+            while let Some(row) = rows.next()? {
+                looked_at += 1;
+                piece.through = Some(row.get(0)?);
+                let kind = peer_kind("kind", row.get(1)?).map_err(|_| RowError::Damaged)?;
+                if filter.takes(kind, row.get(2)?) {
+                    let image = row.get_ref(4)?.as_blob()?;
+                    bytes += image.len();
+                    piece.peers.push(read_peer(row.get(3)?, image)?);
+                }
+                if bytes > PIECE_BYTES {
+                    return Ok(piece);
+                }
+            }
+            if looked_at < PEERS {
+                piece.through = None;
+            }
+            Ok(piece)
+        })
+    }
+
+    fn attribute(&mut self, owner: Owner, key: &str) -> Result<Option<Attribute>, Error> {
+        let sql = "select key, value, secret_value from attribute where owner = ? and key = ?";
+        self.reading(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query(params![owner, key])?;
+            rows.next()?.map(read_attribute).transpose()
+        })
+    }
+
+    fn attributes(&mut self, owner: Owner, range: &AttributeRange) -> Result<Vec<Attribute>, Error> {
+        let AttributeRange { prefix, after, count: most, bytes } = range;
+        let sql = "select key, value, secret_value from attribute where owner = ? and key >= ? and key > ?
+                   order by key limit ?";
+        self.reading(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            // No key is empty.
+            let after = after.as_deref().unwrap_or_default();
+            let mut rows = select.query(params![owner, prefix, after, count(*most)])?;
+            let (mut attributes, mut room) = (Vec::new(), *bytes);
+            while room > 0
+                && let Some(row) = rows.next()?
+            {
+                let attribute = read_attribute(row)?;
+                if !attribute.key.starts_with(prefix.as_str()) {
+                    break;
+                }
+                room = room.saturating_sub(attribute.bytes());
+                attributes.push(attribute);
+            }
+            Ok(attributes)
+        })
+    }
+
+    fn attribute_sizes(&mut self, owner: Owner, prefix: &str) -> Result<Vec<(String, usize)>, Error> {
+        let sql = "select key, bytes from attribute where owner = ? and key >= ? order by key";
+        self.reading(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query(params![owner, prefix])?;
+            let mut sizes = Vec::new();
+            while let Some(row) = rows.next()? {
+                let key: String = row.get(0)?;
+                if !key.starts_with(prefix) {
+                    break;
+                }
+                let bytes = key.len() + usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+                sizes.push((key, bytes));
+            }
+            Ok(sizes)
+        })
+    }
+}
+
+impl Store {
+    fn reading<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, RowError>) -> Result<T, Error> {
+        read(self.connection()).map_err(|error| {
+            error!(%error, source = ?std::error::Error::source(&error), "what is kept beside a session cannot be read");
+            Error::Damaged(
+                "what is kept beside the session cannot be read; restore the daemon's directory from a copy".into(),
+            )
+        })
+    }
+}
+
+fn read_peer(access_hash: Option<i64>, image: &[u8]) -> Result<Peer, RowError> {
+    let image = v1::Peer::decode(image).map_err(|_| RowError::Damaged)?;
+    Peer::try_from(v1::Peer { access_hash, ..image }).map_err(|_| RowError::Damaged)
+}
+
+fn read_attribute(row: &Row<'_>) -> Result<Attribute, RowError> {
+    let secret: Option<Vec<u8>> = row.get(2)?;
+    let (secret, value) = match secret {
+        Some(value) => (true, value),
+        None => (false, row.get::<_, Option<Vec<u8>>>(1)?.ok_or(RowError::Damaged)?),
+    };
+    Ok(Attribute { key: row.get(0)?, value: Zeroizing::new(value), secret })
+}
+
+impl From<rusqlite::types::FromSqlError> for RowError {
+    fn from(_: rusqlite::types::FromSqlError) -> Self {
+        Self::Damaged
+    }
+}
+
+fn code(kind: WordKind) -> i64 {
+    match kind {
+        WordKind::Username => 0,
+        WordKind::Phone => 1,
+        WordKind::Name => 2,
+    }
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
