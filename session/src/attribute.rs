@@ -15,6 +15,11 @@ pub struct Attribute {
 }
 
 impl Attribute {
+    /// One whose value is a number, and not secret.
+    pub fn number(key: impl Into<String>, value: i64) -> Self {
+        Self { key: key.into(), value: Zeroizing::new(value.to_le_bytes().to_vec()), secret: false }
+    }
+
     /// How many bytes it counts for, key and value.
     pub fn bytes(&self) -> usize {
         self.key.len() + self.value.len()

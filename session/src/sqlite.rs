@@ -10,7 +10,7 @@ use tokio::task;
 
 use crate::{
     FileError, LockedFile, Session, Storage, StorageError,
-    formats::{self, Format, FormatError, ImportError, telethon_v2},
+    formats::{self, Format, FormatError, ImportError, Schema, telethon_v2},
     storage::require_all_keys,
 };
 
@@ -99,15 +99,15 @@ struct SessionFile {
 impl SessionFile {
     /// Opens the file if there is one.
     fn find(&mut self) -> Result<(), StorageError> {
-        match formats::format_of(&self.path) {
+        match formats::schema_of(&self.path) {
             Err(ImportError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(());
             }
-            format => check(&self.path, format)?,
+            schema => check(&self.path, schema)?,
         }
         let open = LockedFile::open(&self.path).map_err(|error| self.error(error))?;
         // It was not locked when it was looked at first.
-        check(&self.path, Format::of(open.connection()).map_err(|error| self.wrong(error)))?;
+        check(&self.path, Schema::of(open.connection()).map_err(|error| self.wrong(error)))?;
         self.open = Some(open);
         Ok(())
     }
@@ -122,7 +122,7 @@ impl SessionFile {
         if !open.path_is_ours() {
             return Err(self.error(FileError::Replaced));
         }
-        match Format::of(open.connection()) {
+        match Schema::of(open.connection()) {
             Ok(Some(_)) => telethon_v2::read(open.connection()).map(Some),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -173,19 +173,21 @@ impl SessionFile {
     }
 
     fn wrong(&self, source: FormatError) -> ImportError {
-        ImportError::Format { path: self.path.clone(), source }
+        ImportError::Format { path: self.path.clone(), format: Some(Format::TelethonV2), source }
     }
 }
 
 /// Refuses what is not a Telethon 2 session of a known version, or an empty database, in which Telethon makes one, too.
-fn check(path: &Path, format: Result<Option<Format>, ImportError>) -> Result<(), StorageError> {
+fn check(path: &Path, schema: Result<Option<Schema>, ImportError>) -> Result<(), StorageError> {
     let path = path.to_owned();
-    match format.map_err(refusal)? {
+    match schema.map_err(refusal)? {
         None => Ok(()),
-        Some(Format::TelethonV2 { version }) if version > telethon_v2::VERSION => {
+        Some(Schema { format: Format::TelethonV2, version: Some(version) })
+            if version > telethon_v2::VERSION =>
+        {
             Err(StorageError::Newer { path, version })
         }
-        Some(Format::TelethonV2 { .. }) => Ok(()),
+        Some(Schema { format: Format::TelethonV2, .. }) => Ok(()),
         Some(other) => Err(StorageError::NotASession {
             path,
             reason: format!("it is a {other}; `sessiond import FILE` takes in what is in it"),
@@ -197,10 +199,10 @@ fn refusal(error: ImportError) -> StorageError {
     match error {
         ImportError::InUse { path, openers } => StorageError::InUse { path, openers },
         ImportError::Io { path, source } => StorageError::Io { path, source },
-        ImportError::Format { path, source: FormatError::Sqlite(source) } => {
+        ImportError::Format { path, source: FormatError::Sqlite(source), .. } => {
             StorageError::Sqlite { path, source }
         }
-        ImportError::Format { path, source } => {
+        ImportError::Format { path, source, .. } => {
             StorageError::NotASession { path, reason: source.to_string() }
         }
     }

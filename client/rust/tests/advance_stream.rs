@@ -31,7 +31,7 @@ async fn changes_are_numbered_and_finish_waits_for_the_last() {
     let mut fake = Fake::start().await;
     let mut stream = held(&fake).await.advance_stream();
     for n in 1..=3 {
-        assert_eq!(stream.push(pts(n)).await.expect("it is open"), n.into());
+        assert_eq!(stream.push(pts(n)).await.expect("it is open"), i64::from(n));
     }
     let (mut changes, events) = expect_call!(fake, AdvanceStream);
     let first = take(&mut changes).await;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::json;
 use sessiond_client::{MirrorAction, Session, SessionName};
-use sessiond_session::formats::{self, ImportError, Imported};
+use sessiond_session::formats::{self, ImportError, Imported, Reading};
 
 use super::{
     Context,
@@ -57,9 +57,10 @@ impl Import {
         }
         let name = name.map_or_else(|| name_of(&file), Ok)?;
         let mut imported = tokio::task::spawn_blocking(move || read(&file)).await??;
-        let home = home_by_key(&imported.session);
-        imported.session.home_dc = home.or(imported.session.home_dc);
-        let revision = save(context, &name, &imported.session, force).await?;
+        let home = home_by_key(&imported.contents.session);
+        let session = &mut imported.contents.session;
+        session.home_dc = home.or(session.home_dc);
+        let revision = save(context, &name, &imported.contents.session, force).await?;
         tell(context, &name, &imported, home, revision)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -86,21 +87,26 @@ fn name_of(file: &OsStr) -> Result<SessionName, Failure> {
 
 fn read(file: &OsStr) -> anyhow::Result<Imported> {
     if file != STDIN {
-        return Ok(formats::open_file(Path::new(file))?);
+        return read_one(Path::new(file)).map_err(Into::into);
     }
     let directory = tempfile::tempdir()?;
     let path: PathBuf = directory.path().join("stdin.session");
     let mut copy = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     io::copy(&mut io::stdin().lock(), &mut copy).context("the standard input")?;
     drop(copy);
-    Ok(formats::open_file(&path).map_err(of_stdin)?)
+    Ok(read_one(&path).map_err(of_stdin)?)
+}
+
+fn read_one(path: &Path) -> Result<Imported, ImportError> {
+    let mut imported = formats::read_path(path, &Reading::default())?;
+    Ok(imported.swap_remove(0))
 }
 
 /// The error without the path of the copy, which means nothing to the user and is gone.
 fn of_stdin(error: ImportError) -> ImportError {
     let path = "the standard input".into();
     match error {
-        ImportError::Format { path: _, source } => ImportError::Format { path, source },
+        ImportError::Format { path: _, format, source } => ImportError::Format { path, format, source },
         ImportError::Io { path: _, source } => ImportError::Io { path, source },
         error => error,
     }
@@ -142,7 +148,8 @@ fn tell(
     home_by_key: Option<i32>,
     revision: i64,
 ) -> io::Result<()> {
-    let Imported { format, session, left_behind } = imported;
+    let Imported { contents, left_behind, .. } = imported;
+    let (format, session) = (imported.schema(), &contents.session);
     context.output.result(
         || {
             json!({

@@ -1,10 +1,12 @@
 //! Values of a table's rows: columns by name, since programs altered them in different orders, and values as they are,
 //! since SQLite keeps what it was given whatever the column's type says.
 
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+
 use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::FormatError;
-use crate::{Auth, AuthKey, MAX_USERNAME};
+use crate::{Auth, AuthKey, DataCenter, MAX_USERNAME, Peer};
 
 /// A row of a table.
 pub(super) struct Columns<'a> {
@@ -29,9 +31,41 @@ pub(super) fn has(connection: &Connection, table: &str, column: &str) -> Result<
     )?)
 }
 
+/// What a table of the version says in its first row, which is all that libraries look at.
+pub(super) fn version(
+    connection: &Connection,
+    tables: &[String],
+    column: &str,
+) -> Result<Option<i64>, FormatError> {
+    if !tables.iter().any(|table| table == "version") {
+        return Ok(None);
+    }
+    first(connection, "version", |row| row.integer(column)).map(Option::flatten)
+}
+
 /// How many rows a table has.
 pub(super) fn count(connection: &Connection, table: &str) -> Result<i64, FormatError> {
-    Ok(connection.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0))?)
+    // Row by row: SQLite's own way of counting is one step of its machine, which nothing bounds.
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT ?1)");
+    let most = most_rows(connection)?;
+    let rows = connection.query_row(&sql, [most], |row| row.get(0))?;
+    if rows < most { Ok(rows) } else { Err(endless(table)) }
+}
+
+/// More rows than a file of this size has room for.
+fn most_rows(connection: &Connection) -> Result<i64, FormatError> {
+    /// A row of nothing: its length, its id and the length of its header.
+    const SHORTEST_ROW: i64 = 3;
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let size = pragma("page_count")?.saturating_mul(pragma("page_size")?);
+    Ok(size / SHORTEST_ROW + 1)
+}
+
+fn endless(table: &str) -> FormatError {
+    FormatError::Value {
+        column: table.to_owned(),
+        problem: "has more rows than there is room for in the file: it is damaged".into(),
+    }
 }
 
 /// What is made of each row of a table, in the order of its rows.
@@ -43,7 +77,12 @@ pub(super) fn each<T>(
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY rowid"))?;
     let mut rows = statement.query([])?;
     let mut made = Vec::new();
+    let mut left = most_rows(connection)?;
     while let Some(row) = rows.next()? {
+        left -= 1;
+        if left == 0 {
+            return Err(endless(table));
+        }
         made.push(make(&Columns { table, row })?);
     }
     Ok(made)
@@ -70,6 +109,16 @@ pub(super) fn find<T>(
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" WHERE id = ?1"))?;
     let mut rows = statement.query([id])?;
     rows.next()?.map(|row| make(&Columns { table, row })).transpose()
+}
+
+/// Peers by ascending id. Of several with the same id the last one stays.
+pub(super) fn sorted(mut peers: Vec<Peer>) -> Vec<Peer> {
+    if !peers.is_sorted_by(|earlier, later| earlier.id < later.id) {
+        peers.reverse();
+        peers.sort_by_key(|peer| peer.id);
+        peers.dedup_by_key(|peer| peer.id);
+    }
+    peers
 }
 
 impl Columns<'_> {
@@ -120,7 +169,7 @@ impl Columns<'_> {
         match self.value(column)? {
             ValueRef::Null => Ok(None),
             ValueRef::Text(text) => {
-                std::str::from_utf8(text).map(Some).map_err(|_| self.wrong(column, "is not UTF-8"))
+                str::from_utf8(text).map(Some).map_err(|_| self.wrong(column, "is not UTF-8"))
             }
             other => Err(self.wrong(column, format!("is {}, not a text", kind(other)))),
         }
@@ -137,6 +186,46 @@ impl Columns<'_> {
         }
     }
 
+    /// A text that says something.
+    pub(super) fn word(&self, column: &str) -> Result<Option<String>, FormatError> {
+        Ok(self.text(column)?.filter(|text| !text.is_empty()).map(Into::into))
+    }
+
+    /// A phone number, which Telethon's tables make a number of. One that says nothing: none.
+    pub(super) fn phone(&self, column: &str) -> Result<Option<String>, FormatError> {
+        match self.value(column)? {
+            ValueRef::Integer(0) => Ok(None),
+            ValueRef::Integer(_) | ValueRef::Real(_) => {
+                Ok(self.integer(column)?.map(|number| number.to_string()))
+            }
+            _ => self.word(column),
+        }
+    }
+
+    /// A time in Unix seconds. NULL and 0: not known.
+    pub(super) fn time(&self, column: &str) -> Result<Option<i64>, FormatError> {
+        Ok(self.integer(column)?.filter(|time| *time != 0))
+    }
+
+    /// Whether a number is not 0. NULL: not known.
+    pub(super) fn flag(&self, column: &str) -> Result<Option<bool>, FormatError> {
+        Ok(self.integer(column)?.map(|flag| flag != 0))
+    }
+
+    /// The bytes of a blob.
+    pub(super) fn blob(&self, column: &str) -> Result<Option<&[u8]>, FormatError> {
+        match self.value(column)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(bytes) => Ok(Some(bytes)),
+            other => Err(self.wrong(column, format!("is {}, not a blob", kind(other)))),
+        }
+    }
+
+    /// Whether there is a column of this name.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.row.as_ref().column_index(column).is_ok()
+    }
+
     /// A key. NULL and nothing: none.
     pub(super) fn auth(&self, column: &str) -> Result<Auth, FormatError> {
         match self.value(column)? {
@@ -147,6 +236,27 @@ impl Columns<'_> {
             },
             other => Err(self.wrong(column, format!("is {}, not a key", kind(other)))),
         }
+    }
+
+    /// An address: an IP address, and a port of its own column. NULL and nothing: none. What is no IP address is left behind.
+    pub(super) fn address(
+        &self,
+        columns: [&str; 2],
+        dc: &mut DataCenter,
+        left_behind: &mut Vec<String>,
+    ) -> Result<(), FormatError> {
+        let Some(text) = self.text(columns[0])?.filter(|text| !text.is_empty()) else {
+            return Ok(());
+        };
+        match (text.parse(), self.counter(columns[1])?) {
+            (Ok(IpAddr::V4(ip)), port) => dc.ipv4_addr = Some(SocketAddrV4::new(ip, port)),
+            (Ok(IpAddr::V6(ip)), port) => dc.ipv6_addr = Some(SocketAddrV6::new(ip, port, 0, 0)),
+            (Err(_), _) => {
+                left_behind
+                    .push(format!("the address of data center {}: {text:?} is not an IP address", dc.id));
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is a column of this name with a value that is not NULL, nothing or zero.

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, limits::Limit};
 use tempfile::TempDir;
 
-use super::{FormatError, ImportError};
+use super::{Format, FormatError, ImportError};
 use crate::{
     locked_file::{sidecar, unless_locked_here},
     openers,
@@ -21,6 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Where SQLite keeps whether a database has a write-ahead log (2) or not (1):
 /// <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
 const READ_VERSION: usize = 19;
+
+/// Most bytes of a value that is read. The longest that any library writes is a key.
+const LONGEST_VALUE: i32 = 16 << 20;
+
+/// How many steps of SQLite's virtual machine reading may take, whatever the file's size, and for each of its bytes. A file
+/// of 100,000 peers takes about one for each.
+const STEPS_AT_LEAST: u64 = 20_000_000;
+const STEPS_PER_BYTE: u64 = 100;
+
+/// After how many steps they are counted.
+const STEPS_AT_ONCE: u16 = 10_000;
 
 /// Someone else's SQLite file, open for reading, in one read transaction. Neither the file nor anything beside it is
 /// written to: what needs a recovery first is copied to a directory that only this user can enter, and the copy recovered.
@@ -63,7 +74,7 @@ impl Source {
         }
         match read_transaction(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
             Err(error) if needs_recovery(&error) => Self::of_copy(path),
-            Err(error) => Err(import_error(path, error.into())),
+            Err(error) => Err(import_error(path, None, error.into())),
             Ok(connection) => Ok(Self { path, connection, _copy: None }),
         }
     }
@@ -73,9 +84,9 @@ impl Source {
         &self.connection
     }
 
-    /// Says of which file an error is.
-    pub(super) fn error(&self, error: FormatError) -> ImportError {
-        import_error(self.path.clone(), error)
+    /// Says of which file an error is, and for what that was taken.
+    pub(super) fn error(&self, format: Option<Format>, error: FormatError) -> ImportError {
+        import_error(self.path.clone(), format, error)
     }
 
     fn of_copy(path: PathBuf) -> Result<Self, ImportError> {
@@ -86,13 +97,21 @@ impl Source {
         };
         match read_transaction(&directory.path().join(COPY), OpenFlags::SQLITE_OPEN_READ_WRITE) {
             Ok(connection) => Ok(Self { path, connection, _copy: Some(directory) }),
-            Err(error) => Err(import_error(path, error.into())),
+            Err(error) => Err(import_error(path, None, error.into())),
         }
     }
 }
 
 /// Name of a copied database in its temporary directory.
 const COPY: &str = "copy.session";
+
+/// What is made of a file while this process has no lock on it, which opening it would drop. `None`: it has one.
+pub(super) fn unlocked<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
+    if openers(path).iter().any(|opener| opener.pid == std::process::id()) {
+        return Ok(None);
+    }
+    unless_locked_here(path, read)
+}
 
 /// Whether the database is in write-ahead mode, where even a reader writes files beside it.
 fn has_log(path: &Path) -> Result<bool, ImportError> {
@@ -113,11 +132,24 @@ fn has_log(path: &Path) -> Result<bool, ImportError> {
 
 /// Opens a database and begins a read transaction in it, so that what is read is of one moment.
 fn read_transaction(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
+    bound(&mut connection, fs::metadata(path).map_or(0, |file| file.len()))?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// Ends what a hostile file could make endless or huge: pages that lead to themselves, views and generated columns.
+fn bound(connection: &mut Connection, size: u64) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
+    let mut left =
+        STEPS_AT_LEAST.saturating_add(size.saturating_mul(STEPS_PER_BYTE)) / u64::from(STEPS_AT_ONCE);
+    let is_over = move || {
+        left = left.saturating_sub(1);
+        left == 0
+    };
+    connection.progress_handler(i32::from(STEPS_AT_ONCE), Some(is_over))
 }
 
 /// Whether a program died while it wrote, and the file has to be written to before it can be read.
@@ -165,7 +197,7 @@ impl Stamp {
     }
 }
 
-fn import_error(path: PathBuf, error: FormatError) -> ImportError {
+fn import_error(path: PathBuf, format: Option<Format>, error: FormatError) -> ImportError {
     if let FormatError::Sqlite(error) = &error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -173,12 +205,12 @@ fn import_error(path: PathBuf, error: FormatError) -> ImportError {
             }
             Some(ErrorCode::NotADatabase) => {
                 let source = FormatError::Unknown("it is not a SQLite database".into());
-                return ImportError::Format { path, source };
+                return ImportError::Format { path, format, source };
             }
             _ => {}
         }
     }
-    ImportError::Format { path, source: error }
+    ImportError::Format { path, format, source: error }
 }
 
 #[cfg(test)]

@@ -5,9 +5,14 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Format, FormatError, Imported, column, column::Columns};
+use super::{
+    ExportError, Format, FormatError, Imported, Wanting, column,
+    column::Columns,
+    dc_table,
+    place::{self, Addresses, Dcs, Place, Username},
+};
 use crate::{
-    ChannelState, DataCenter, MAX_CHANNELS, MAX_DCS, Session, UpdateState, User,
+    ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_DCS, Session, UpdateState, User,
     address::{self, ipv6_text},
 };
 
@@ -45,6 +50,19 @@ pub const DDL: &str = "
                 pts integer not null
             );
             ";
+
+const PLACE: Place = Place {
+    dcs: Dcs::Every,
+    addresses: Addresses::Both,
+    test_mode: false,
+    user: true,
+    bot: true,
+    username: Username::WithUser,
+    counters: true,
+    channels: true,
+    peers: place::NO_PEERS,
+    attribute: place::no_attribute,
+};
 
 /// Makes the tables in a database that has none, with no session in them.
 ///
@@ -95,7 +113,9 @@ pub(super) fn is_this(tables: &[String]) -> bool {
 }
 
 /// Reads the session for import: what is no part of one is left behind.
-pub(super) fn import(connection: &Connection, version: i64) -> Result<Imported, FormatError> {
+pub(super) fn import(connection: &Connection) -> Result<Imported, FormatError> {
+    let tables = column::tables(connection)?;
+    let version = column::version(connection, &tables, "version")?.unwrap_or(VERSION);
     let mut left_behind = Vec::new();
     let session = session(connection, &mut left_behind)?;
     if version > VERSION {
@@ -103,7 +123,45 @@ pub(super) fn import(connection: &Connection, version: i64) -> Result<Imported, 
             "whatever version {version} has that version {VERSION}, the newest known here, has not"
         ));
     }
-    Ok(Imported { format: Format::TelethonV2 { version }, session, left_behind })
+    let mut session = session;
+    let home = session.dc(session.home_dc_id());
+    session.test_mode = home.is_some_and(dc_table::is_test).then_some(true);
+    let contents = Contents { session, ..Contents::default() };
+    let imported = Imported::new(Format::TelethonV2, contents);
+    Ok(Imported { version: Some(version), left_behind, ..imported })
+}
+
+/// Makes the tables, with a session in them.
+pub(super) fn export(
+    connection: &Connection,
+    contents: &Contents,
+    wanting: &Wanting,
+) -> Result<(), ExportError> {
+    create(connection)?;
+    let mut session = contents.session.clone();
+    let (home, test) = (session.home_dc_id(), dc_table::test_mode(&session));
+    if let Some(dc) = session.dcs.iter_mut().find(|dc| dc.id == home) {
+        dc_table::fill(dc, test);
+    }
+    if session.user.is_none()
+        && let Some(id) = wanting.user_id
+    {
+        session.user = Some(User { id, dc: home, bot: None, username: None });
+    }
+    if let Some(user) = &mut session.user {
+        user.dc = home;
+        user.bot = user.bot.or(wanting.bot);
+    }
+    Ok(write(connection, &session)?)
+}
+
+/// What has no place in such a file.
+pub(super) fn dropped(contents: &Contents) -> Vec<String> {
+    let mut losses = place::losses(contents, &PLACE);
+    if contents.session.user.is_none() && contents.session.home_dc.is_some_and(|home| home != 2) {
+        losses.push("which data center is the home: without a user the file does not tell".into());
+    }
+    losses
 }
 
 fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Session, FormatError> {

@@ -69,7 +69,7 @@ fn what_was_met_as_min_never_changes_what_is_known_in_full() {
         assert!(peer.merge(Peer { bot: Some(true), ..min.clone() }), "what is no name is taken");
         assert!(peer == Peer { bot: Some(true), ..known });
     }
-    let mut first = Peer::new(min.clone());
+    let mut first = Peer::new(min);
     assert_eq!((first.access_hash, first.name.as_deref(), first.min), (Some(9), Some("A."), Some(true)));
     assert!(first.merge(full()));
     assert!(first == full());

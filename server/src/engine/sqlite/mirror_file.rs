@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, params, types::ValueRef};
 use sessiond_proto::SessionName;
 use sessiond_session::{
     FileError, LockedFile, Opener, Session,
-    formats::{Format, FormatError, ImportError, Source, telethon_v2},
+    formats::{Format, FormatError, ImportError, Schema, Source, telethon_v2},
 };
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
@@ -290,9 +290,11 @@ fn is_recorded(connection: &Connection, owner: &Owner<'_>) -> Result<bool, Mirro
 
 /// What a file without our table is.
 fn stock(connection: &Connection) -> Result<Found, MirrorError> {
-    let session = match Format::of(connection) {
-        Ok(Some(Format::TelethonV2 { version: telethon_v2::VERSION })) => telethon_v2::read(connection),
-        Ok(Some(format)) => return Ok(Found::Foreign(format!("is a {format}"))),
+    let session = match Schema::of(connection) {
+        Ok(Some(Schema { format: Format::TelethonV2, version: Some(telethon_v2::VERSION) })) => {
+            telethon_v2::read(connection)
+        }
+        Ok(Some(schema)) => return Ok(Found::Foreign(format!("is a {schema}"))),
         Ok(None) => return Ok(Found::Foreign("is empty".into())),
         Err(error) => Err(error),
     };

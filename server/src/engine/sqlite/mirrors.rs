@@ -15,7 +15,7 @@ use std::{
 use sessiond_proto::SessionName;
 use sessiond_session::{
     Session,
-    formats::{self, ImportError},
+    formats::{self, ImportError, Reading},
 };
 use tracing::{error, warn};
 
@@ -282,9 +282,12 @@ impl Mirrors {
         if !path.exists() {
             return Err(Error::NoFile);
         }
-        let imported = formats::open_file(&path);
+        let imported = formats::read_path(&path, &Reading::default());
         match imported {
-            Ok(imported) => Ok(imported.session),
+            Ok(imported) => {
+                let first = imported.into_iter().next();
+                first.map(|first| first.contents.session).ok_or(Error::NoFile)
+            }
             Err(ImportError::InUse { openers, .. }) => Err(Error::FileInUse(openers)),
             Err(error) => Err(Error::Damaged(format!("{name}{ENDING} cannot be taken: {error}"))),
         }

@@ -9,8 +9,12 @@ use tempfile::TempDir;
 
 use crate::{
     Session, User,
-    formats::{FormatError, ImportError, format_of, open_file, telethon_v2},
+    formats::{FormatError, ImportError, Imported, Reading, read_path, schema_of, telethon_v2},
 };
+
+fn opened(path: &Path) -> Result<Imported, ImportError> {
+    read_path(path, &Reading::default()).map(|mut imported| imported.pop().expect("one"))
+}
 
 fn session(id: i64) -> Session {
     let user = User { id, dc: 2, bot: Some(false), username: None };
@@ -54,7 +58,7 @@ fn a_file_whose_writer_died_is_read_as_of_its_last_commit_and_not_touched() {
     });
     let before = contents(directory.path());
     assert_eq!(before.len(), 2, "there is a journal");
-    assert_eq!(open_file(&path).expect("imported").session, session(7));
+    assert_eq!(opened(&path).expect("imported").contents.session, session(7));
     assert_eq!(contents(directory.path()), before);
 }
 
@@ -67,7 +71,7 @@ fn a_write_ahead_log_that_was_left_is_read_and_not_touched() {
     });
     let before = contents(directory.path());
     assert_eq!(before.len(), 2, "there is a log");
-    assert_eq!(open_file(&path).expect("imported").session, session(7));
+    assert_eq!(opened(&path).expect("imported").contents.session, session(7));
     assert_eq!(contents(directory.path()), before);
 }
 
@@ -81,7 +85,7 @@ fn a_closed_file_in_write_ahead_mode_is_read_and_gets_no_file_beside_it() {
     drop(file);
     let before = contents(directory.path());
     assert_eq!(before.len(), 1);
-    assert_eq!(open_file(&path).expect("imported").session, Session::default());
+    assert_eq!(opened(&path).expect("imported").contents.session, Session::default());
     assert_eq!(contents(directory.path()), before);
 }
 
@@ -92,7 +96,7 @@ fn a_log_that_is_being_written_is_refused_with_who_writes_it() {
     let file = Connection::open(&path).expect("open");
     file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).expect("WAL");
     telethon_v2::create(&file).expect("tables");
-    match open_file(&path) {
+    match opened(&path) {
         Err(ImportError::InUse { openers, .. }) => assert_eq!(openers[0].pid, std::process::id()),
         other => panic!("{other:?}"),
     }
@@ -104,13 +108,13 @@ fn what_is_no_database_is_said_to_be_none() {
     let path = directory.path().join("a.session");
     for bytes in [b"short".to_vec(), b"long enough to be taken for a header ".repeat(99)] {
         fs::write(&path, bytes).expect("written");
-        match open_file(&path) {
+        match opened(&path) {
             Err(ImportError::Format { source: FormatError::Unknown(_), .. }) => {}
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(open_file(directory.path()), Err(ImportError::Io { .. })), "a directory");
-    let missing = open_file(&directory.path().join("b"));
+    assert!(matches!(opened(directory.path()), Err(ImportError::Format { .. })), "a directory");
+    let missing = opened(&directory.path().join("b"));
     assert!(matches!(missing, Err(ImportError::Io { .. })), "{missing:?}");
 }
 
@@ -124,7 +128,7 @@ fn a_damaged_file_is_an_error_and_not_an_empty_session() {
     let mut bytes = fs::read(&path).expect("read");
     bytes[100..4096].fill(0xa5);
     fs::write(&path, bytes).expect("written");
-    assert!(matches!(open_file(&path), Err(ImportError::Format { source: FormatError::Sqlite(_), .. })));
+    assert!(matches!(opened(&path), Err(ImportError::Format { source: FormatError::Sqlite(_), .. })));
 }
 
 #[test]
@@ -132,6 +136,6 @@ fn an_empty_file_is_of_no_format() {
     let directory = directory();
     let path = directory.path().join("a.session");
     fs::write(&path, []).expect("written");
-    assert_eq!(format_of(&path).expect("readable"), None);
-    assert!(open_file(&path).is_err());
+    assert_eq!(schema_of(&path).expect("readable"), None);
+    assert!(opened(&path).is_err());
 }

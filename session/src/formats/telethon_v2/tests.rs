@@ -10,8 +10,10 @@ use proptest::{
 use super::{DDL, TABLES, create, read, write};
 use crate::{
     Auth, AuthKey, ChannelState, DataCenter, Session, UpdateState, User,
-    formats::{Format, FormatError, ImportError, Imported, open_file},
+    formats::{Format, FormatError, ImportError, Imported, Reading, Schema, read_path},
 };
+
+const SCHEMA: Schema = Schema { format: Format::TelethonV2, version: Some(10) };
 
 const V10: &str = "
     INSERT INTO version VALUES (10);
@@ -28,7 +30,7 @@ fn opened(changes: &[&str]) -> Result<Imported, ImportError> {
         file.execute_batch(change).expect(change);
     }
     drop(file);
-    open_file(&path)
+    read_path(&path, &Reading::default()).map(|mut imported| imported.pop().expect("one"))
 }
 
 fn imported(change: &str) -> Imported {
@@ -36,7 +38,7 @@ fn imported(change: &str) -> Imported {
 }
 
 fn dc(imported: &Imported) -> (Option<String>, Option<String>, &Auth) {
-    let [DataCenter { ipv4_addr, ipv6_addr, auth, .. }] = imported.session.dcs.as_slice() else {
+    let [DataCenter { ipv4_addr, ipv6_addr, auth, .. }] = imported.contents.session.dcs.as_slice() else {
         panic!("one data center")
     };
     (ipv4_addr.map(|address| address.to_string()), ipv6_addr.map(|address| address.to_string()), auth)
@@ -45,23 +47,23 @@ fn dc(imported: &Imported) -> (Option<String>, Option<String>, &Auth) {
 #[test]
 fn an_ordinary_file_is_read_whole() {
     let imported = imported("");
-    assert_eq!(imported.format, Format::TelethonV2 { version: 10 });
+    assert_eq!(imported.schema(), SCHEMA);
     let (ipv4, ipv6, auth) = dc(&imported);
     assert_eq!(ipv4.as_deref(), Some("149.154.167.51:443"));
     assert_eq!(ipv6.as_deref(), Some("[2001:67c:4e8:f002::a]:443"));
     assert!(auth.is_present());
     let user = User { id: 7, dc: 2, bot: Some(true), username: Some("alice".into()) };
-    assert_eq!(imported.session.user, Some(user));
+    assert_eq!(imported.contents.session.user, Some(user));
     let channels = vec![ChannelState { id: 1234, pts: 99 }];
     let state = UpdateState { pts: 10, qts: 20, date: 1_700_000_000, seq: 40, channels };
-    assert_eq!(imported.session.state, Some(state));
+    assert_eq!(imported.contents.session.state, Some(state));
     assert_eq!(imported.left_behind, Vec::<String>::new());
 }
 
 #[test]
 fn a_file_migrated_from_one_that_never_connected_has_no_data_center() {
     let imported = imported("UPDATE datacenter SET id = 0, ipv4_addr = 'None:None', auth = x''");
-    assert_eq!(imported.session.dcs, []);
+    assert_eq!(imported.contents.session.dcs, []);
     assert_eq!(imported.left_behind, Vec::<String>::new());
 }
 
@@ -107,13 +109,13 @@ fn a_key_of_no_data_center_is_left_behind_and_said_so() {
 
 #[test]
 fn a_file_without_a_version_row_is_known_by_its_tables() {
-    assert_eq!(imported("DELETE FROM version").format, Format::TelethonV2 { version: 10 });
+    assert_eq!(imported("DELETE FROM version").schema(), SCHEMA);
 }
 
 #[test]
 fn a_version_above_the_known_is_read_and_said_so() {
     let imported = imported("UPDATE version SET version = 99");
-    assert!(imported.session.user.is_some());
+    assert!(imported.contents.session.user.is_some());
     assert!(imported.left_behind[0].contains("version 99"));
 }
 
@@ -122,13 +124,13 @@ fn extra_tables_and_columns_do_no_harm() {
     let changed = imported(
         "CREATE TABLE sessiond_mirror (a); ALTER TABLE user ADD COLUMN name text; ALTER TABLE state ADD COLUMN x",
     );
-    assert_eq!(changed.session, imported("").session);
+    assert_eq!(changed.contents.session, imported("").contents.session);
 }
 
 #[test]
 fn a_second_user_is_left_behind() {
     let imported = imported("INSERT INTO user VALUES (8, 2, 0, NULL)");
-    assert_eq!(imported.session.user.map(|user| user.id), Some(7));
+    assert_eq!(imported.contents.session.user.map(|user| user.id), Some(7));
     assert!(imported.left_behind[0].contains("1 more users"));
 }
 
@@ -136,7 +138,7 @@ fn a_second_user_is_left_behind() {
 fn a_file_that_telethon_only_connected_with_is_an_empty_session() {
     let tables = &TABLES[1..];
     let emptied: String = tables.iter().map(|table| format!("DELETE FROM {table};")).collect();
-    assert_eq!(imported(&emptied).session, Session::default());
+    assert_eq!(imported(&emptied).contents.session, Session::default());
 }
 
 #[test]

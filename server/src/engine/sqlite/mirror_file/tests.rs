@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use sessiond_proto::SessionName;
 use sessiond_session::{
     Auth, AuthKey, ChannelState, DataCenter, LockedFile, Session, UpdateState, User,
-    formats::{open_file, telethon_v2},
+    formats::{Reading, read_path, telethon_v2},
 };
 use tempfile::TempDir;
 
@@ -79,6 +79,11 @@ impl Place {
     }
 }
 
+fn contents(path: &Path) -> Session {
+    let imported = read_path(path, &Reading::default()).expect("read").pop();
+    imported.expect("one session").contents.session
+}
+
 fn session(pts: i32) -> Session {
     let auth = Auth::Key(AuthKey::try_from([7; AuthKey::LEN].as_slice()).expect("256 bytes"));
     let channels = vec![ChannelState { id: 5, pts }];
@@ -129,7 +134,7 @@ fn after_close_any_reader_finds_the_newest_values_and_no_other_file() {
     }
     file.close();
     assert_eq!(place.names(), ["alice.session"]);
-    assert_eq!(open_file(&place.path()).expect("read").session, session(4));
+    assert_eq!(contents(&place.path()), session(4));
     let stock = place.stock();
     let mode: String = stock.query_row("PRAGMA journal_mode", [], |row| row.get(0)).expect("mode");
     assert_eq!(mode, "delete");
@@ -356,7 +361,7 @@ fn a_mirror_whose_writer_was_killed_is_recovered() {
     assert_eq!(revision, 10);
     file.close();
     assert_eq!(dead.names(), ["alice.session"]);
-    assert_eq!(open_file(&dead.path()).expect("read").session, session(1));
+    assert_eq!(contents(&dead.path()), session(1));
 }
 
 #[test]
