@@ -12,6 +12,7 @@ DENY ?= advisories bans licenses sources
 
 export SESSIOND_KILL_ROUNDS := $(KILL_ROUNDS)
 export SESSIOND_TEST_TELETHON := $(CURDIR)/.venvs
+export SESSIOND_TEST_LIBRARIES := $(CURDIR)/.libraries
 
 BUF := tools/buf/node_modules/.bin/buf
 ACCEPTED := proto/accepted.txtpb
@@ -29,7 +30,7 @@ man: ## Write the man pages: target/man
 	cargo run --locked --quiet --package sessiond -- man target/man
 
 .PHONY: test
-test: lint venvs ## Run everything that has to pass, and install what that needs
+test: lint libraries ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace
 
 .PHONY: bench
@@ -70,6 +71,10 @@ venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
 	@python3 -c 'import ensurepip, venv' || { \
 	    echo "python3 cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	tests/telethon/venvs.sh "$$SESSIOND_TEST_TELETHON"
+
+.PHONY: libraries
+libraries: venvs ## Install the libraries whose formats are tested: .libraries/
+	tests/formats/install.sh "$$SESSIOND_TEST_LIBRARIES"
 
 .PHONY: deny
 deny: ## Check licences, bans and known faults of the dependencies

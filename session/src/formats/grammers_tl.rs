@@ -1,8 +1,8 @@
 //! The file of grammers up to 0.8, in TL (`tl/` and `build.rs` of grammers-session 0.5 to 0.8). It is only read: later versions
 //! have a SQLite file.
 //!
-//! IPv4 addresses stand in it in the order of their octets up to 0.7, and the other way round in 0.8. The file does not tell
-//! which version wrote it, so the order is the one in which the addresses are those of Telegram's data centers.
+//! Addresses stand in it in the order of their octets up to 0.7, and the other way round in 0.8, IPv6 ones too. The file does
+//! not tell which version wrote it, so the order is the one in which the IPv4 addresses are those of Telegram's data centers.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
@@ -118,10 +118,12 @@ fn in_order(read: Vec<Read>) -> (Vec<DataCenter>, Option<String>) {
          if 0.8 wrote it, they are the other way round"
             .to_owned()
     });
+    let is_turned = turned > kept;
     let mut dcs: Vec<_> = read
         .into_iter()
         .map(|Read { dc, octets, port }| DataCenter {
-            ipv4_addr: octets.map(|octets| SocketAddrV4::new(ip(octets, turned > kept), port)),
+            ipv4_addr: octets.map(|octets| SocketAddrV4::new(ip(octets, is_turned), port)),
+            ipv6_addr: dc.ipv6_addr.map(|address| if is_turned { other_way_round(address) } else { address }),
             ..dc
         })
         .collect();
@@ -135,6 +137,12 @@ fn ip(mut octets: [u8; 4], turned: bool) -> Ipv4Addr {
         octets.reverse();
     }
     octets.into()
+}
+
+fn other_way_round(address: SocketAddrV6) -> SocketAddrV6 {
+    let mut octets = address.ip().octets();
+    octets.reverse();
+    SocketAddrV6::new(octets.into(), address.port(), 0, 0)
 }
 
 fn user(bytes: &mut Bytes<'_>) -> Result<User, FormatError> {

@@ -1,3 +1,5 @@
+use std::net::Ipv6Addr;
+
 use proptest::{
     collection,
     prelude::{any, proptest},
@@ -10,15 +12,21 @@ use crate::{
     formats::{Format, FormatError, Imported, Reading, bytes::put_tl_bytes, random, read_bytes},
 };
 
+/// The IPv6 address of all data centers here.
+const IPV6: &str = "2001:67c:4e8:f002::a";
+
 /// A data center as the versions up to 0.7 write it, or 0.8.
 fn data_center(id: i32, mut octets: [u8; 4], version: u8) -> Vec<u8> {
+    let mut ipv6 = IPV6.parse::<Ipv6Addr>().expect("an address").octets();
     if version == 8 {
         octets.reverse();
+        ipv6.reverse();
     }
     let mut bytes = 0x756d_16b6_u32.to_le_bytes().to_vec();
-    bytes.extend(5_u32.to_le_bytes());
+    bytes.extend(7_u32.to_le_bytes());
     bytes.extend(id.to_le_bytes());
     bytes.extend(octets);
+    bytes.extend(ipv6);
     bytes.extend(443_i32.to_le_bytes());
     put_tl_bytes(&mut bytes, random::key(9).expose());
     bytes
@@ -42,6 +50,7 @@ fn addresses_are_read_in_the_order_of_either_version() {
         assert_eq!((format, doubt), (Format::GrammersTl, None));
         let session = contents.session;
         assert_eq!(session.dcs[0].ipv4_addr, "149.154.167.41:443".parse().ok(), "0.{version}");
+        assert_eq!(session.dcs[0].ipv6_addr, format!("[{IPV6}]:443").parse().ok(), "0.{version}");
         assert_eq!(session.dcs[0].auth, Auth::Key(random::key(9)));
         assert_eq!(session.user, Some(User { id: 7, dc: 2, bot: Some(true), username: None }));
         let channels = vec![ChannelState { id: 1234, pts: 99 }];
