@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc};
 
+use sha1::{Digest as _, Sha1};
 use zeroize::Zeroizing;
 
 /// An authorization key: 256 bytes, agreed with one data center (<https://core.telegram.org/mtproto/auth_key>).
@@ -23,6 +24,12 @@ impl AuthKey {
     /// The bytes themselves. Never log or print them.
     pub fn expose(&self) -> &[u8; Self::LEN] {
         &self.0
+    }
+
+    /// What tells it from others and is no secret: its `auth_key_id`, the end of its SHA-1, with which every message begins
+    /// (<https://core.telegram.org/mtproto/description#key-identifier-auth-key-id>).
+    pub fn id(&self) -> [u8; 8] {
+        *Sha1::digest(self.expose()).last_chunk().expect("SHA-1 has 20 bytes")
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 17] = [
+pub(super) const COMMANDS: [&str; 18] = [
     "serve",
     "import",
+    "inspect",
     "ls",
     "show",
     "peers",

@@ -3,7 +3,7 @@ use std::{io, process::ExitCode};
 use sessiond_client::{Error, StorageError};
 use sessiond_session::formats::{FormatError, ImportError};
 
-use super::output::Output;
+use super::{output::Output, render::printable};
 use crate::exit::Exit;
 
 /// Why a command has no result, where nothing else says so.
@@ -27,12 +27,36 @@ pub(super) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let next_step = error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(FormatError::Unknown(_)) => Some("a session file of Telethon 1 or 2 can be imported"),
+        Some(FormatError::Unknown(_)) => Some("`sessiond import --help` lists the formats that are known"),
         _ => next_step(cause.downcast_ref()?),
     });
     let next_step = next_step.map(|next_step| format!("; {next_step}")).unwrap_or_default();
-    output.error(&format!("{error:#}{next_step}").replace('\n', " "));
-    error.chain().find_map(exit_of).unwrap_or(Exit::Software).into()
+    output.error(&format!("{}{next_step}", sentence(error)));
+    exit(error).into()
+}
+
+/// A failure with its causes, in one line.
+pub(super) fn sentence(error: &anyhow::Error) -> String {
+    printable(&format!("{error:#}").replace('\n', " "))
+}
+
+/// The exit code of a failure.
+pub(super) fn exit(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(exit_of).unwrap_or(Exit::Software)
+}
+
+/// Whether whatever is tried next fails in the same way.
+pub(super) fn is_of_daemon(error: &anyhow::Error) -> bool {
+    let of_daemon = |error: &Error| {
+        matches!(
+            error,
+            Error::Unavailable { .. }
+                | Error::NotPermitted { .. }
+                | Error::StorageFull { .. }
+                | Error::StorageFailed { .. }
+        )
+    };
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(of_daemon))
 }
 
 /// Whether it is only that whoever read the results has had enough.

@@ -8,9 +8,11 @@ mod end_hold;
 mod exec_held;
 mod export;
 mod failure;
+mod findings;
 mod hold;
 mod import;
 mod info;
+mod inspect;
 mod interrupt;
 mod ls;
 mod man;
@@ -21,6 +23,7 @@ mod possession;
 mod render;
 mod rm;
 mod show;
+mod source;
 mod top;
 mod watch;
 
@@ -61,6 +64,7 @@ pub(crate) struct Globals {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Import(import::Import),
+    Inspect(inspect::Inspect),
     Ls(ls::Ls),
     Show(show::Show),
     Peers(peers::Peers),
@@ -106,6 +110,7 @@ pub(crate) fn run(
         Command::Man(command) => command.run(program),
         Command::ExecHeld(command) => command.run(output),
         Command::Demo(command) => command.run(output),
+        Command::Inspect(command) => command.run(output),
         command => with_client(globals.deadline, socket, output, command),
     };
     ended.unwrap_or_else(|error| failure::report(&error, output))
@@ -148,7 +153,11 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Completions(_) | Command::Demo(_) | Command::ExecHeld(_) | Command::Man(_) => {
+        Command::Completions(_)
+        | Command::Demo(_)
+        | Command::ExecHeld(_)
+        | Command::Inspect(_)
+        | Command::Man(_) => {
             unreachable!("what needs no daemon was done before")
         }
     }

@@ -23,7 +23,7 @@ pub(super) struct Inherited {
 
 /// A text that is not shown.
 #[derive(Clone)]
-struct Secret(Zeroizing<String>);
+pub(super) struct Secret(Zeroizing<String>);
 
 impl Inherited {
     /// Works on a held session: by the token that this command was given for it, else by a hold of its own that lasts as
@@ -56,6 +56,13 @@ impl Inherited {
             Failure::new(Exit::Usage, message)
         })?;
         Ok(Some(token))
+    }
+}
+
+impl Secret {
+    /// The text itself.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
     }
 }
 

@@ -7,14 +7,20 @@ use super::{
 };
 use crate::Contents;
 
+/// Which kind of directory one is. `None`: of none, though there may be sessions in it.
+pub fn directory_format(path: &Path) -> Option<Format> {
+    if tdata::is_this(path) {
+        Some(Format::Tdata)
+    } else if gramjs_store::is_this(path) {
+        Some(Format::GramJsStore)
+    } else {
+        None
+    }
+}
+
 /// What is in a directory.
 pub(super) fn read(path: &Path, how: &Reading<'_>) -> Result<Vec<Imported>, Fault> {
-    let format = match how.from {
-        Some(format) => Some(format),
-        None if tdata::is_this(path) => Some(Format::Tdata),
-        None if gramjs_store::is_this(path) => Some(Format::GramJsStore),
-        None => None,
-    };
+    let format = how.from.or_else(|| directory_format(path));
     let read = match format {
         Some(Format::Tdata) => tdata::read(path, how.passcode),
         Some(Format::GramJsStore) => gramjs_store::read(path).map(|imported| vec![imported]),

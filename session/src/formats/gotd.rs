@@ -9,7 +9,6 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha1::{Digest as _, Sha1};
 use zeroize::Zeroizing;
 
 use super::{
@@ -166,7 +165,7 @@ pub(super) fn write(contents: &Contents, wanting: &Wanting) -> Result<Zeroizing<
     json.extend(format!(r#","DC":{},"Addr":"","AuthKey":""#, account.dc).as_bytes());
     json.extend(Base64::Standard.encode(key.expose()).as_bytes());
     json.extend(br#"","AuthKeyID":""#);
-    json.extend(Base64::Standard.encode(&key_id(key)).as_bytes());
+    json.extend(Base64::Standard.encode(&key.id()).as_bytes());
     json.extend(format!(r#"","Salt":{}}}}}"#, contents.number(SALT).unwrap_or(0)).as_bytes());
     Ok(json)
 }
@@ -196,15 +195,10 @@ fn key(data: &Data<'_>) -> Result<AuthKey, FormatError> {
     let raw = decoded("Data.AuthKey", &data.auth_key)?;
     let key = AuthKey::try_from(raw.as_slice())
         .map_err(|error| field("Data.AuthKey", format!("is wrong: {error}")))?;
-    if *decoded("Data.AuthKeyID", &data.auth_key_id)? != key_id(&key) {
+    if *decoded("Data.AuthKeyID", &data.auth_key_id)? != key.id() {
         return Err(field("Data.AuthKeyID", "is not that of Data.AuthKey: one of them is damaged"));
     }
     Ok(key)
-}
-
-fn key_id(key: &AuthKey) -> [u8; 8] {
-    let digest = Sha1::digest(key.expose());
-    *digest.last_chunk().expect("SHA-1 has 20 bytes")
 }
 
 fn config(

@@ -44,6 +44,7 @@ mod trials;
 
 use crate::Contents;
 
+pub use directories::directory_format;
 pub use error::{ExportError, FormatError, ImportError, Lacking};
 pub use format::{Format, Medium, Schema, UnknownFormat};
 pub use reading::{Reading, read_bytes, read_path, schema_of};
