@@ -115,7 +115,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
 }
 
 /// The engine, and the directory that stays locked as long as it is used.
-async fn open_engine(
+pub(crate) async fn open_engine(
     config: &Config,
     open_files: u64,
 ) -> Result<(Arc<dyn Engine>, Option<DataDirectory>), Error> {

@@ -20,7 +20,14 @@ async fn an_exported_file_is_telethons_and_has_every_value() {
     let imported = run(&daemon, &["import", text(&original), "--json"]).await.object();
 
     let exported = run(&daemon, &["export", "alice", "--out", text(&out), "--json"]).await.object();
-    assert_eq!(exported, json!({ "name": "alice", "revision": imported["revision"], "file": text(&out) }));
+    let expected = json!({
+        "name": "alice",
+        "revision": imported["revision"],
+        "format": "telethon-v2",
+        "file": text(&out),
+        "left_behind": [],
+    });
+    assert_eq!(exported, expected);
     assert_eq!(Stock::read(&out), Stock::read(&original));
     assert_eq!(*Stock::read(&out).version(), 10.into());
     assert_eq!(fs::metadata(&out).expect("there").permissions().mode() & 0o7777, 0o600);
@@ -50,7 +57,8 @@ async fn a_file_that_is_there_is_replaced_only_with_force() {
     assert_eq!(fs::read(&out).expect("there"), b"precious");
 
     let told = run(&daemon, &forced).await.text();
-    assert!(told.starts_with(&format!("exported alice to {}: user 5 @user5", text(&out))), "{told}");
+    let expected = format!("exported alice to {}, a Telethon v2 file: user 5 @user5", text(&out));
+    assert!(told.starts_with(&expected), "{told}");
     assert_eq!(*Stock::read(&out).user_id(), 5.into());
     assert_eq!(fs::metadata(&out).expect("there").permissions().mode() & 0o7777, 0o600);
     assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing else is left");

@@ -3,6 +3,8 @@
 mod completions;
 mod demo;
 mod export;
+mod export_formats;
+mod export_offline;
 mod hold;
 mod import;
 mod inspect;

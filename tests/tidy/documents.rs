@@ -17,7 +17,7 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// The documents that are checked, as far as they exist.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -25,6 +25,7 @@ const DOCUMENTS: [&str; 8] = [
     "SECURITY.md",
     "STYLE.md",
     "docs/attributes.md",
+    "docs/formats.md",
     "docs/performance.md",
 ];
 

@@ -38,6 +38,11 @@ impl Output {
         self.json
     }
 
+    /// Whether results go to a terminal.
+    pub(super) fn is_to_terminal(self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Whether a terminal is there that may be written to in colour.
     pub(super) fn has_color(self) -> bool {
         self.color

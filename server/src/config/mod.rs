@@ -172,6 +172,17 @@ impl ServeArgs {
     }
 }
 
+impl Config {
+    /// What `sessiond serve` would be told by this `--dir`, or without one, and by the environment and the file.
+    ///
+    /// # Errors
+    /// As those of [`ServeArgs::into_config`].
+    pub(crate) fn of_directory(dir: Option<PathBuf>) -> Result<Self, Error> {
+        let settings = Settings { dir, ..Settings::default() };
+        ServeArgs { settings, ..ServeArgs::default() }.into_config(None)
+    }
+}
+
 impl Error {
     /// The code to exit with.
     pub(crate) fn exit(&self) -> Exit {

@@ -1,5 +1,5 @@
 //! The formats in which libraries keep and hand out their sessions, each in a module of its own. [`read_path`] and
-//! [`read_bytes`] tell which it is; [`write`] writes another.
+//! [`read_bytes`] tell which it is; [`write()`] writes another.
 
 pub mod telethon_v2;
 

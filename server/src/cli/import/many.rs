@@ -51,7 +51,7 @@ pub(super) async fn import(
         let reading = super::read(origin.clone(), reader.clone());
         async move { (origin, reading.await) }
     });
-    let named = read.buffered(AT_ONCE).map(|(origin, read)| claims.named(origin, read));
+    let named = read.buffered(AT_ONCE).map(|(origin, read)| claims.named(&origin, read));
     let saved = named.flat_map(stream::iter).map(|(origin, last, ready)| async move {
         let saved = match ready {
             Ok(ready) => saving::save(&context.client, &ready, there).await.map(|revision| (ready, revision)),
@@ -81,11 +81,11 @@ pub(super) async fn import(
 type Named = Vec<(Origin, bool, anyhow::Result<Ready>)>;
 
 impl Claims {
-    fn named(&mut self, origin: Origin, read: anyhow::Result<Vec<Imported>>) -> Named {
-        let base = Base::of(&origin, None).map_err(anyhow::Error::from);
+    fn named(&mut self, origin: &Origin, read: anyhow::Result<Vec<Imported>>) -> Named {
+        let base = Base::of(origin, None).map_err(anyhow::Error::from);
         let ready: Vec<anyhow::Result<Ready>> = match read.and_then(|read| Ok((base?, read))) {
             Ok((base, read)) => {
-                read.into_iter().map(|imported| self.claim(&origin, &base, imported)).collect()
+                read.into_iter().map(|imported| self.claim(origin, &base, imported)).collect()
             }
             Err(error) => vec![Err(error)],
         };

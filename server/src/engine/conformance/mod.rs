@@ -434,5 +434,6 @@ engine!(
     a_copied_store_has_an_identity_of_its_own_and_no_holds,
 );
 
-// After the macro that it uses.
+// After the macro that they use.
 mod belongings;
+mod listing;

@@ -34,6 +34,11 @@ pub(crate) use store::Store;
 pub(crate) type SqliteEngine = LocalEngine<Store>;
 
 impl SqliteEngine {
+    /// Whether a directory has a store.
+    pub(crate) fn is_in(directory: &Path) -> bool {
+        directory.join(store::FILE).exists()
+    }
+
     /// Opens the store of a directory, which the caller has locked, and makes it if there is none. At most `file_budget`
     /// session files are open at a time.
     pub(crate) fn open(directory: &Path, file_budget: usize) -> Result<Self, OpenError> {
@@ -48,7 +53,7 @@ impl SqliteEngine {
     /// The same. A store that is damaged, or gone, is first made anew from the session files; the old one is kept beside it
     /// under another name. One that is whole has more than the files, and stays.
     pub(crate) fn open_or_rebuild(directory: &Path, file_budget: usize) -> Result<Self, OpenError> {
-        if directory.join(store::FILE).exists() {
+        if Self::is_in(directory) {
             match Self::open(directory, file_budget) {
                 Err(OpenError::Damaged { .. }) => {}
                 opened => {

@@ -1,4 +1,4 @@
-use super::{looks_like, read, write};
+use super::{dropped, looks_like, read, write};
 use crate::{
     Auth, AuthKey,
     formats::{
@@ -98,4 +98,31 @@ fn a_session_without_a_key_makes_no_string() {
     contents.session.home_dc = Some(300);
     let error = write(&contents, &Wanting::default()).expect_err("too large");
     assert!(matches!(error, ExportError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn an_ipv6_address_is_written_where_it_is_the_only_one_of_its_own_and_else_said_to_be_lost() {
+    let mut contents = random::rich();
+    let lost = |contents: &_| {
+        dropped(contents).contains(&"1 address: of data centers that no library knows by itself".to_owned())
+    };
+    let address_of = |contents: &_| {
+        let text = write(contents, &Wanting::default()).expect("written");
+        let home = read(&text).expect("read").contents.session.dcs.remove(0);
+        (home.ipv4_addr.map(|address| address.to_string()), home.ipv6_addr.map(|address| address.to_string()))
+    };
+    // One that every library knows is no loss: they connect over IPv4 unless told otherwise.
+    contents.session.dcs[0].ipv4_addr = None;
+    contents.session.dcs[0].ipv6_addr = "[2001:67c:4e8:f002::a]:443".parse().ok();
+    assert_eq!(address_of(&contents), (Some("149.154.167.51:443".into()), None));
+    assert!(!lost(&contents));
+
+    contents.session.dcs[0].ipv4_addr = "149.154.167.51:443".parse().ok();
+    contents.session.dcs[0].ipv6_addr = "[2001:db8::7]:443".parse().ok();
+    assert_eq!(address_of(&contents), (None, Some("[2001:db8::7]:443".into())));
+    assert!(!lost(&contents));
+
+    contents.session.dcs[0].ipv4_addr = "9.8.7.6:443".parse().ok();
+    assert_eq!(address_of(&contents), (Some("9.8.7.6:443".into()), None));
+    assert!(lost(&contents));
 }
