@@ -124,7 +124,7 @@ async fn the_readmes_tour_is_what_happens() {
 
     // And out.
     let back = daemon.home().join("back.session");
-    run(&daemon, &["export", "alice", "--out", back.to_str().expect("text")]).await;
+    run(&daemon, &["export", "alice", "--out", back.to_str().expect("text"), "--lossy"]).await;
     let stock = rusqlite::Connection::open(&back).expect("readable");
     let pts: i64 = stock.query_row("select pts from state", (), |row| row.get(0)).expect("a state");
     let key: Vec<u8> =

@@ -137,7 +137,7 @@ async fn no_command_prints_a_key() {
         &["show", "one"],
         &["advance", "one", "--pts", "5"],
         &["mirror", "one"],
-        &["export", "one", "--out", text(&out), "--force"],
+        &["export", "one", "--out", text(&out), "--force", "--lossy"],
         &["info"],
         &["rm", "other"],
     ];

@@ -89,6 +89,11 @@ impl<J: Journal> Committer<J> {
         receiver.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Whether nobody writes, and a reader would not wait long for whoever begins to.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.core.under_way.load(Relaxed) == 0 && !self.core.is_slow()
+    }
+
     /// A session with its keys, and its revision. Reads the disk.
     pub(crate) fn whole_session(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
         self.core.whole_session(name)

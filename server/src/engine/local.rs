@@ -15,13 +15,16 @@ use super::{
     state::{Damage, with_keys},
 };
 
+/// So few keys are looked up at once, where nobody writes: that takes less time than another thread would to begin.
+const FEW: usize = 16;
+
 /// An engine in this process: a committer over a journal, and the sessions' own files where there are any.
 #[derive(Debug)]
 pub(crate) struct LocalEngine<J: Journal> {
     committer: Arc<Committer<J>>,
     mirrors: Option<Arc<Mirrors>>,
-    /// One watcher at a time reads the log, so that writers wait for one at the most.
-    log_reader: Semaphore,
+    /// One at a time reads the disk, so that writers wait for one at the most.
+    reader: Semaphore,
 }
 
 impl<J: Journal> LocalEngine<J> {
@@ -46,7 +49,14 @@ impl<J: Journal> LocalEngine<J> {
                 }),
             )?;
         }
-        Ok(Self { committer, mirrors, log_reader: Semaphore::new(1) })
+        Ok(Self { committer, mirrors, reader: Semaphore::new(1) })
+    }
+
+    /// Reads the disk, on a thread of its own.
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Committer<J>) -> T + Send + 'static) -> T {
+        let _turn = self.reader.acquire().await.expect("it is never closed");
+        let committer = Arc::clone(&self.committer);
+        blocking(move || read(&committer)).await
     }
 
     /// Makes sure that the session's own file is ours and locked, before it is held. A stock file that nobody has taken
@@ -182,9 +192,7 @@ impl<J: Journal> Engine for LocalEngine<J> {
         if after > self.committer.state().revision {
             return Err(LogError::Unknown);
         }
-        let _turn = self.log_reader.acquire().await.expect("it is never closed");
-        let committer = Arc::clone(&self.committer);
-        blocking(move || committer.log(after)).await
+        self.read(move |committer| committer.log(after)).await
     }
 
     async fn peers(
@@ -193,8 +201,11 @@ impl<J: Journal> Engine for LocalEngine<J> {
         bearer: Bearer,
         keys: Vec<PeerKey>,
     ) -> Result<(Vec<Option<Peer>>, Revision), Error> {
-        let (committer, name) = (Arc::clone(&self.committer), name.clone());
-        blocking(move || committer.peers(&name, &bearer, &keys)).await
+        if keys.len() <= FEW && self.committer.is_quiet() {
+            return self.committer.peers(name, &bearer, &keys);
+        }
+        let name = name.clone();
+        self.read(move |committer| committer.peers(&name, &bearer, &keys)).await
     }
 
     async fn list_peers(
@@ -203,13 +214,12 @@ impl<J: Journal> Engine for LocalEngine<J> {
         bearer: Bearer,
         filter: PeerFilter,
     ) -> Result<Listing, Error> {
-        let (committer, name) = (Arc::clone(&self.committer), name.clone());
-        blocking(move || committer.list_peers(name, bearer, filter)).await
+        let name = name.clone();
+        self.read(move |committer| committer.list_peers(name, bearer, filter)).await
     }
 
     async fn next_peers(&self, listing: Listing) -> Result<(Vec<Peer>, Option<Listing>), Error> {
-        let committer = Arc::clone(&self.committer);
-        blocking(move || committer.next_peers(listing)).await
+        self.read(move |committer| committer.next_peers(listing)).await
     }
 
     async fn attributes(
@@ -218,8 +228,11 @@ impl<J: Journal> Engine for LocalEngine<J> {
         bearer: Bearer,
         keys: Vec<String>,
     ) -> Result<(Vec<Attribute>, Revision), Error> {
-        let (committer, name) = (Arc::clone(&self.committer), name.clone());
-        blocking(move || committer.attributes(&name, &bearer, &keys)).await
+        if keys.len() <= FEW && self.committer.is_quiet() {
+            return self.committer.attributes(name, &bearer, &keys);
+        }
+        let name = name.clone();
+        self.read(move |committer| committer.attributes(&name, &bearer, &keys)).await
     }
 
     async fn list_attributes(
@@ -228,8 +241,8 @@ impl<J: Journal> Engine for LocalEngine<J> {
         bearer: Bearer,
         range: AttributeRange,
     ) -> Result<(Vec<Attribute>, Revision), Error> {
-        let (committer, name) = (Arc::clone(&self.committer), name.clone());
-        blocking(move || committer.list_attributes(&name, &bearer, &range)).await
+        let name = name.clone();
+        self.read(move |committer| committer.list_attributes(&name, &bearer, &range)).await
     }
 
     async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error> {

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// About how many bytes of the write-ahead log a row takes that is kept beside a session: the page that it is on.
-pub(crate) const ROW_WEIGHT: usize = 4 << 10;
+const ROW_WEIGHT: usize = 4 << 10;
 
 /// Checks the writes of one batch, each against what the ones before it in the batch will have done, and gathers what is
 /// to be made durable. Nothing outside changes.

@@ -1,6 +1,8 @@
 //! What is kept beside sessions, read from where it is written. Nobody else has the store open, so a reader keeps the writer
 //! waiting: for a piece at a time, and a piece takes less than a commit does.
 
+use std::thread;
+
 use sessiond_proto::SessionName;
 use sessiond_session::{Attribute, Peer};
 
@@ -31,6 +33,7 @@ impl<J: Journal> Committer<J> {
     ) -> Result<(Vec<Option<Peer>>, Revision), Error> {
         let mut answer = Answer::default();
         for keys in keys.chunks(KEYS) {
+            self.let_writers_go_first();
             let (found, revision) = self.read(name, bearer, |keeper, belongings| {
                 keys.iter().map(|key| find(keeper, belongings, key)).collect::<Result<Vec<_>, _>>()
             })?;
@@ -59,6 +62,7 @@ impl<J: Journal> Committer<J> {
     pub(crate) fn next_peers(&self, mut listing: Listing) -> Result<(Vec<Peer>, Option<Listing>), Error> {
         let (mut told, mut bytes) = (Vec::new(), 0);
         while told.len() < LISTED && bytes < LISTED_BYTES {
+            self.let_writers_go_first();
             let Piece { peers, through } = {
                 let mut writer = lock(&self.core.writer);
                 self.core.make_ready(&mut writer)?;
@@ -119,6 +123,13 @@ impl<J: Journal> Committer<J> {
         let keeper = writer.journal.keeper();
         let belongings = keeper.belongings(name)?;
         Ok((read(keeper, &belongings)?, self.state().revision))
+    }
+
+    /// A lock goes to whoever asks first once it is free, and who just had it is quick to ask again.
+    fn let_writers_go_first(&self) {
+        if !self.is_quiet() {
+            thread::yield_now();
+        }
     }
 
     fn check(&self, name: &SessionName, bearer: &Bearer) -> Result<(), Error> {

@@ -35,7 +35,7 @@ pub(super) fn put(connection: &Connection, kept: &Kept) -> rusqlite::Result<()> 
     let Kept { name, revision, belongings, peers, attributes, dropped } = kept;
     let Belongings { peers: peer_owner, peer_count, self_id, attributes: attribute_owner, .. } = belongings;
     if let Some(owner) = peer_owner {
-        peers.iter().try_for_each(|peer| put_peer(connection, *owner, peer, *revision))?;
+        put_peers(connection, *owner, peers, *revision)?;
     }
     if let Some(owner) = attribute_owner {
         for (key, attribute) in attributes {
@@ -89,36 +89,45 @@ fn purge_some(connection: &Connection, owner: Owner) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn put_peer(
+/// In the order of the tables, so that each page is gone to once.
+fn put_peers(
     connection: &Connection,
     owner: Owner,
-    KeptPeer { id, before, after }: &KeptPeer,
+    peers: &[KeptPeer],
     revision: Revision,
 ) -> rusqlite::Result<()> {
-    let words = |peer: &Option<Peer>| {
-        let seen = peer.as_ref().and_then(|peer| peer.seen).unwrap_or(0);
-        let words = peer.iter().flat_map(Word::all_of);
-        words.map(|word| (word, seen)).collect::<BTreeSet<_>>()
-    };
-    let (old, new) = (words(before), words(after));
+    for KeptPeer { id, before: _, after } in peers {
+        let Some(after) = after else {
+            let sql = "delete from peer where owner = ? and id = ?";
+            connection.prepare_cached(sql)?.execute(params![owner, id])?;
+            continue;
+        };
+        let mut image = v1::Peer::from(after.clone());
+        let (access_hash, kind, seen) = (image.access_hash.take(), image.kind, image.seen);
+        image.has_access_hash = false;
+        let sql = "insert or replace into peer values (?, ?, ?, ?, ?, 0, ?, ?)";
+        let row = params![owner, id, kind, seen, access_hash, revision, image.encode_to_vec()];
+        connection.prepare_cached(sql)?.execute(row)?;
+    }
+    let (old, new) = (words(peers, |peer| &peer.before), words(peers, |peer| &peer.after));
     let sql = "delete from peer_word where owner = ? and kind = ? and word = ? and seen = ? and id = ?";
-    for (word, seen) in old.difference(&new) {
+    for (word, seen, id) in old.difference(&new) {
         connection.prepare_cached(sql)?.execute(params![owner, code(word.kind), word.text, seen, id])?;
     }
-    for (word, seen) in new.difference(&old) {
-        let sql = "insert or replace into peer_word values (?, ?, ?, ?, ?)";
+    let sql = "insert or replace into peer_word values (?, ?, ?, ?, ?)";
+    for (word, seen, id) in new.difference(&old) {
         connection.prepare_cached(sql)?.execute(params![owner, code(word.kind), word.text, seen, id])?;
     }
-    let Some(after) = after else {
-        let sql = "delete from peer where owner = ? and id = ?";
-        return connection.prepare_cached(sql)?.execute(params![owner, id]).map(drop);
-    };
-    let mut image = v1::Peer::from(after.clone());
-    let (access_hash, kind, seen) = (image.access_hash.take(), image.kind, image.seen);
-    image.has_access_hash = false;
-    let sql = "insert or replace into peer values (?, ?, ?, ?, ?, 0, ?, ?)";
-    let row = params![owner, id, kind, seen, access_hash, revision, image.encode_to_vec()];
-    connection.prepare_cached(sql)?.execute(row).map(drop)
+    Ok(())
+}
+
+/// What peers are found by, before or after.
+fn words(peers: &[KeptPeer], side: fn(&KeptPeer) -> &Option<Peer>) -> BTreeSet<(Word, i64, i64)> {
+    let known = peers.iter().filter_map(|peer| Some((peer.id, side(peer).as_ref()?)));
+    let words = known.flat_map(|(id, peer)| {
+        Word::all_of(peer).into_iter().map(move |word| (word, peer.seen.unwrap_or(0), id))
+    });
+    words.collect()
 }
 
 fn put_attribute(

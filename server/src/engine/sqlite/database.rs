@@ -81,11 +81,11 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
 }
 
 /// What is wrong with the pages of the tables, of their indexes, or of those that are free. Only the log's are left to who
-/// reads it, and those of peers and attributes, of which there may be any number. It takes a tenth of a second for a hundred thousand sessions; a damaged page would fail every write on it.
+/// reads it. It takes a tenth of a second for a hundred thousand sessions, or peers; a damaged page would fail every write on it.
 fn problem(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // The pages that are free are the schema's (<https://sqlite.org/pragma.html#pragma_integrity_check>).
     let format = schema::meta(connection, "format")?.unwrap_or(0);
-    let newer: &[&str] = if format < schema::FORMAT { &[] } else { &["belongings", "dropped"] };
+    let newer: &[&str] = if format < schema::FORMAT { &[] } else { &schema::BELONGING_TABLES };
     for table in ["sqlite_schema", "meta", "session", "auth", "hold", "removal"].iter().chain(newer) {
         let found: String =
             connection.query_row(&format!("pragma quick_check({table})"), (), |row| row.get(0))?;

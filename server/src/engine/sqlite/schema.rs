@@ -107,6 +107,9 @@ const BELONGINGS: &str = "
     ) strict, without rowid;
 ";
 
+/// Their names.
+pub(super) const BELONGING_TABLES: [&str; 5] = ["belongings", "dropped", "peer", "peer_word", "attribute"];
+
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
     connection.execute_batch(TABLES)?;
@@ -145,4 +148,31 @@ pub(super) fn set_meta<T: rusqlite::ToSql>(connection: &Connection, key: &str, v
     let sql = "insert into meta values (?, ?) on conflict do update set value = excluded.value";
     connection.prepare_cached(sql)?.execute(rusqlite::params![key, value])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BELONGING_TABLES, FORMAT, TABLES, create, meta, set_meta, upgrade};
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_store_of_the_first_version_gets_what_it_lacks_and_loses_nothing() {
+        let old = Connection::open_in_memory().expect("memory");
+        old.execute_batch(TABLES).expect("tables");
+        set_meta(&old, "format", 1).expect("set");
+        set_meta(&old, "store_id", "x").expect("set");
+        for _ in 0..2 {
+            upgrade(&old).expect("upgraded, and once");
+        }
+        let new = Connection::open_in_memory().expect("memory");
+        create(&new).expect("made");
+        for store in [&old, &new] {
+            assert_eq!(meta(store, "format").expect("there"), Some(FORMAT));
+            for table in BELONGING_TABLES {
+                let sql = format!("select count(*) from {table}");
+                assert_eq!(store.query_row(&sql, (), |row| row.get(0)), Ok(0_i64), "{table}");
+            }
+        }
+        assert_eq!(meta(&old, "store_id").expect("there"), Some("x".to_owned()));
+    }
 }

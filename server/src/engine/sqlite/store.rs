@@ -20,7 +20,6 @@ use crate::engine::{
     Batch, Error, Event, Keeper, LogError, Revision, Sessions,
     journal::{Journal, Recovered, Transaction, WriteError},
     requests::Answered,
-    stage::ROW_WEIGHT,
     state::Keys,
 };
 
@@ -41,6 +40,9 @@ const LOG_BYTES: i64 = 256 << 20;
 /// Size to which the WAL is grown at the start, in bytes: one that is overwritten takes a commit faster than one that
 /// grows.
 pub(super) const WAL_BYTES: i64 = 4 << 20;
+
+/// Bytes of a frame of the WAL: a page, and what stands before it (<https://sqlite.org/fileformat2.html#walformat>).
+const WAL_FRAME: i64 = 4_096 + 24;
 
 /// What a transaction is taken to add to the WAL beside its entries: the pages around them.
 const WAL_PER_TRANSACTION: i64 = 2 * 4_096;
@@ -175,7 +177,10 @@ impl Store {
         let bytes = log::size(entries.as_deref(), requests.as_deref());
         let since = if upkeep { (0, 0) } else { (self.since_upkeep + 1, self.bytes_since_upkeep + bytes) };
         (self.since_upkeep, self.bytes_since_upkeep) = since;
-        self.wal_bytes += bytes + WAL_PER_TRANSACTION + wal_bytes(transaction);
+        self.wal_bytes += bytes + WAL_PER_TRANSACTION;
+        if !transaction.kept.is_empty() {
+            self.wal_bytes = self.wal_size()?;
+        }
         self.deferred.clear();
         self.note_unstored(batch);
         self.log_offset += bytes;
@@ -261,6 +266,13 @@ impl Store {
         if let Err(error) = checkpoint() {
             warn!(%error, "the write-ahead log could not be checkpointed");
         }
+    }
+
+    /// How much the WAL has, in bytes. A row that is kept beside a session may be on a page with others, or on several.
+    fn wal_size(&self) -> rusqlite::Result<i64> {
+        let sql = "pragma wal_checkpoint(noop)";
+        let frames: i64 = self.connection.prepare_cached(sql)?.query_row((), |row| row.get(1))?;
+        Ok(frames.max(0) * WAL_FRAME)
     }
 
     /// Grows the WAL once, so that it is overwritten from then on. Half by what is written, and half by its secure deletion.
@@ -426,12 +438,6 @@ impl Journal for Store {
             warn!(%error, "the store could not be closed; the process's end closes it");
         }
     }
-}
-
-/// What the rows that are kept beside sessions add to the WAL, about.
-fn wal_bytes(transaction: &Transaction) -> i64 {
-    let rows = transaction.kept.iter().map(|kept| kept.peers.len() + kept.attributes.len());
-    i64::try_from(rows.sum::<usize>() * ROW_WEIGHT).unwrap_or(i64::MAX)
 }
 
 fn write_error(error: rusqlite::Error) -> WriteError {
