@@ -4,7 +4,9 @@ use rusqlite::Connection;
 
 use super::{
     ExportError, Format, FormatError, Imported, Wanting, column, grammers, kurigram, mtcute, pyrofork,
-    pyrogram, pyrogram_family, pyrotgfork, telethon_v1, telethon_v2,
+    pyrogram,
+    pyrogram_family::{self, Flavor},
+    pyrotgfork, telethon_v1, telethon_v2,
 };
 use crate::Contents;
 
@@ -42,11 +44,20 @@ pub(super) fn is_this(
 
 /// Whether a database with these tables can be read as one of a format, if somebody says that it is one.
 fn can_be(format: Format, connection: &Connection, tables: &[String]) -> Result<bool, FormatError> {
+    match flavor(format) {
+        Some(_) => pyrogram_family::is_this(connection, tables),
+        None => is_this(format, connection, tables),
+    }
+}
+
+/// Which of Pyrogram's family a format is.
+fn flavor(format: Format) -> Option<&'static Flavor> {
     match format {
-        Format::Pyrogram | Format::Kurigram | Format::PyroTgFork | Format::Pyrofork => {
-            pyrogram_family::is_this(connection, tables)
-        }
-        other => is_this(other, connection, tables),
+        Format::Pyrogram => Some(&pyrogram::FLAVOR),
+        Format::Kurigram => Some(&kurigram::FLAVOR),
+        Format::PyroTgFork => Some(&pyrotgfork::FLAVOR),
+        Format::Pyrofork => Some(&pyrofork::FLAVOR),
+        _ => None,
     }
 }
 
@@ -56,15 +67,15 @@ pub(super) fn version(
     connection: &Connection,
     tables: &[String],
 ) -> Result<Option<i64>, FormatError> {
+    if flavor(format).is_some() {
+        return pyrogram_family::version(connection, tables).map(Some);
+    }
     match format {
         Format::TelethonV2 => {
             let version = column::version(connection, tables, "version")?;
             Ok(Some(version.unwrap_or(telethon_v2::VERSION)))
         }
         Format::TelethonV1 | Format::TelethonV1Version8 => telethon_v1::version(connection, tables).map(Some),
-        Format::Pyrogram | Format::Kurigram | Format::PyroTgFork | Format::Pyrofork => {
-            pyrogram_family::version(connection, tables).map(Some)
-        }
         Format::Grammers => grammers::version(connection).map(Some),
         _ => Ok(None),
     }
@@ -75,13 +86,12 @@ pub(super) fn read(format: Format, connection: &Connection) -> Result<Imported, 
     if !can_be(format, connection, &column::tables(connection)?)? {
         return Err(FormatError::Unknown(format!("its tables are not those of a {format}")));
     }
+    if let Some(flavor) = flavor(format) {
+        return pyrogram_family::read(connection, flavor);
+    }
     match format {
         Format::TelethonV2 => telethon_v2::import(connection),
         Format::TelethonV1 | Format::TelethonV1Version8 => telethon_v1::read(connection),
-        Format::Pyrogram => pyrogram::read(connection),
-        Format::Kurigram => kurigram::read(connection),
-        Format::PyroTgFork => pyrotgfork::read(connection),
-        Format::Pyrofork => pyrofork::read(connection),
         Format::Grammers => grammers::read(connection),
         Format::Mtcute => mtcute::read(connection),
         other => Err(FormatError::Unknown(format!("a {other} is no SQLite database"))),
@@ -95,15 +105,14 @@ pub(super) fn write(
     contents: &Contents,
     wanting: &Wanting,
 ) -> Result<(), ExportError> {
+    if let Some(flavor) = flavor(format) {
+        return pyrogram_family::write(connection, contents, wanting, flavor);
+    }
     match format {
         Format::TelethonV2 => telethon_v2::export(connection, contents, wanting),
         Format::TelethonV1 | Format::TelethonV1Version8 => {
             telethon_v1::write(connection, contents, wanting, format)
         }
-        Format::Pyrogram => pyrogram::write(connection, contents, wanting),
-        Format::Kurigram => kurigram::write(connection, contents, wanting),
-        Format::PyroTgFork => pyrotgfork::write(connection, contents, wanting),
-        Format::Pyrofork => pyrofork::write(connection, contents, wanting),
         Format::Grammers => grammers::write(connection, contents, wanting),
         Format::Mtcute => mtcute::write(connection, contents, wanting),
         other => Err(ExportError::ReadOnly(other)),

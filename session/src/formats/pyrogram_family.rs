@@ -128,3 +128,6 @@ fn is_told_widely(kind: PeerKind) -> bool {
 fn has_place(attribute: &Attribute) -> bool {
     place::is_number(attribute, API_ID) || place::is_number(attribute, CREATED)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

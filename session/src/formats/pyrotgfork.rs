@@ -4,10 +4,9 @@
 use rusqlite::Connection;
 
 use super::{
-    ExportError, Format, FormatError, Imported, Wanting, column,
+    Format, FormatError, column,
     pyrogram_family::{self as family, Flavor, Usernames},
 };
-use crate::Contents;
 
 /// The statements that make the tables. SQLite keeps their text in the file, so it is the library's to the letter.
 const DDL: &str = "
@@ -61,7 +60,8 @@ BEGIN
 END;
 ";
 
-const FLAVOR: Flavor = Flavor {
+/// How it differs from the others of its family.
+pub(super) const FLAVOR: Flavor = Flavor {
     format: Format::PyroTgFork,
     version: 6,
     ddl: DDL,
@@ -74,25 +74,6 @@ const FLAVOR: Flavor = Flavor {
 /// Whether these are its tables: usernames in rows of `id` and `username`.
 pub(super) fn is_this(connection: &Connection, tables: &[String]) -> Result<bool, FormatError> {
     Ok(family::is_this(connection, tables)? && column::has(connection, "usernames", "username")?)
-}
-
-/// What is in a file.
-pub(super) fn read(connection: &Connection) -> Result<Imported, FormatError> {
-    family::read(connection, &FLAVOR)
-}
-
-/// Makes the tables in an empty database, and fills them.
-pub(super) fn write(
-    connection: &Connection,
-    contents: &Contents,
-    wanting: &Wanting,
-) -> Result<(), ExportError> {
-    family::write(connection, contents, wanting, &FLAVOR)
-}
-
-/// What has no place in such a file.
-pub(super) fn dropped(contents: &Contents) -> Vec<String> {
-    family::dropped(contents, &FLAVOR)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     ExportError, Format, Medium, databases, directories, gotd, gramjs_store, gramjs_string, grammers,
-    kurigram, mtcute, mtcute_string, mtkruto_string, pyrofork, pyrogram, pyrogram_string, pyrotgfork,
-    telethon_string, telethon_v1, telethon_v2, texts,
+    kurigram, mtcute, mtcute_string, mtkruto_string, pyrofork, pyrogram, pyrogram_family, pyrogram_string,
+    pyrotgfork, telethon_string, telethon_v1, telethon_v2, texts,
 };
 use crate::{Auth, Contents};
 
@@ -31,11 +31,11 @@ pub fn dropped(contents: &Contents, format: Format) -> Vec<String> {
         Format::TelethonV2 => telethon_v2::dropped(contents),
         Format::TelethonV1 | Format::TelethonV1Version8 => telethon_v1::dropped(contents),
         Format::TelethonString => telethon_string::dropped(contents),
-        Format::Pyrogram => pyrogram::dropped(contents),
+        Format::Pyrogram => pyrogram_family::dropped(contents, &pyrogram::FLAVOR),
+        Format::Kurigram => pyrogram_family::dropped(contents, &kurigram::FLAVOR),
+        Format::PyroTgFork => pyrogram_family::dropped(contents, &pyrotgfork::FLAVOR),
+        Format::Pyrofork => pyrogram_family::dropped(contents, &pyrofork::FLAVOR),
         Format::PyrogramString => pyrogram_string::dropped(contents),
-        Format::Kurigram => kurigram::dropped(contents),
-        Format::PyroTgFork => pyrotgfork::dropped(contents),
-        Format::Pyrofork => pyrofork::dropped(contents),
         Format::Grammers => grammers::dropped(contents),
         Format::GramJsString => gramjs_string::dropped(contents),
         Format::GramJsStore => gramjs_store::dropped(contents),

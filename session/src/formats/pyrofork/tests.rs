@@ -1,29 +1,19 @@
-use rusqlite::{Connection, types::FromSql};
+use rusqlite::Connection;
 
-use super::{FLAVOR, read, write};
-use crate::formats::{Imported, Schema, Wanting, random};
-
-fn file(changes: &str) -> Connection {
-    let file = Connection::open_in_memory().expect("open");
-    write(&file, &random::rich(), &Wanting::default()).expect("written");
-    file.execute_batch(changes).expect(changes);
-    file
-}
-
-fn imported(changes: &str) -> Imported {
-    let file = file(changes);
-    let schema = Schema::of(&file).expect("a format").expect("tables");
-    assert_eq!(schema.format, FLAVOR.format);
-    read(&file).expect("read")
-}
-
-fn one<T: FromSql>(file: &Connection, sql: &str) -> T {
-    file.query_row(sql, [], |row| row.get(0)).expect(sql)
-}
+use super::FLAVOR;
+use crate::formats::{
+    Imported, Wanting,
+    pyrogram_family::{
+        read,
+        tests::{file, imported, one},
+        write,
+    },
+    random,
+};
 
 #[test]
 fn states_and_usernames_are_kept() {
-    let Imported { contents, left_behind, version, .. } = imported("");
+    let Imported { contents, left_behind, version, .. } = imported(&FLAVOR, "");
     assert_eq!((version, left_behind), (Some(4), Vec::new()));
     assert_eq!(contents.session.state, random::rich().session.state);
     assert_eq!(contents.session.user.and_then(|user| user.username).as_deref(), Some("alice"));
@@ -31,18 +21,18 @@ fn states_and_usernames_are_kept() {
 
 #[test]
 fn a_file_that_was_brought_up_from_version_3_may_have_no_table_of_usernames() {
-    let imported = imported("DROP TABLE usernames");
+    let imported = imported(&FLAVOR, "DROP TABLE usernames");
     assert_eq!(imported.contents.peers[2].usernames.as_deref(), Some(&["alice".to_owned()][..]));
 }
 
 #[test]
 fn one_username_is_with_its_peer_and_of_several_all_are_in_the_table_too() {
-    assert_eq!(one::<i64>(&file(""), "SELECT count(*) FROM usernames"), 0);
+    assert_eq!(one::<i64>(&file(&FLAVOR, ""), "SELECT count(*) FROM usernames"), 0);
     let mut contents = random::rich();
     contents.peers[2].usernames = Some(vec!["alice".into(), "bob".into()]);
     let file = Connection::open_in_memory().expect("open");
-    write(&file, &contents, &Wanting::default()).expect("written");
+    write(&file, &contents, &Wanting::default(), &FLAVOR).expect("written");
     assert_eq!(one::<i64>(&file, "SELECT peer_id FROM usernames WHERE id = 'bob'"), 7);
     assert_eq!(one::<String>(&file, "SELECT username FROM peers WHERE id = 7"), "alice");
-    assert_eq!(read(&file).expect("read").contents.peers[2].usernames, contents.peers[2].usernames);
+    assert_eq!(read(&file, &FLAVOR).expect("read").contents.peers[2].usernames, contents.peers[2].usernames);
 }

@@ -1,32 +1,22 @@
-use rusqlite::{Connection, types::FromSql};
+use rusqlite::Connection;
 
-use super::{FLAVOR, read, write};
+use super::FLAVOR;
 use crate::{
     Peer, PeerKind,
-    formats::{Imported, Schema, Wanting, random},
+    formats::{
+        Imported, Wanting,
+        pyrogram_family::{
+            dropped, read,
+            tests::{file, imported, one},
+            write,
+        },
+        random,
+    },
 };
-
-fn file(changes: &str) -> Connection {
-    let file = Connection::open_in_memory().expect("open");
-    write(&file, &random::rich(), &Wanting::default()).expect("written");
-    file.execute_batch(changes).expect(changes);
-    file
-}
-
-fn imported(changes: &str) -> Imported {
-    let file = file(changes);
-    let schema = Schema::of(&file).expect("a format").expect("tables");
-    assert_eq!(schema.format, FLAVOR.format);
-    read(&file).expect("read")
-}
-
-fn one<T: FromSql>(file: &Connection, sql: &str) -> T {
-    file.query_row(sql, [], |row| row.get(0)).expect(sql)
-}
 
 #[test]
 fn an_ordinary_file_is_read_whole() {
-    let Imported { contents, left_behind, version, .. } = imported("");
+    let Imported { contents, left_behind, version, .. } = imported(&FLAVOR, "");
     assert_eq!((version, left_behind), (Some(3), Vec::new()));
     let session = &contents.session;
     let user = session.user.as_ref().expect("a user");
@@ -42,20 +32,22 @@ fn an_ordinary_file_is_read_whole() {
 
 #[test]
 fn a_file_of_version_2_has_no_api_id() {
-    let imported = imported("ALTER TABLE sessions DROP COLUMN api_id; UPDATE version SET number = 2");
+    let imported =
+        imported(&FLAVOR, "ALTER TABLE sessions DROP COLUMN api_id; UPDATE version SET number = 2");
     assert_eq!((imported.version, imported.contents.number("api_id")), (Some(2), None));
     assert!(imported.contents.session.user.is_some());
 }
 
 #[test]
 fn a_file_of_version_1_is_told_the_way() {
-    let error = read(&file("UPDATE version SET number = 1")).expect_err("old");
+    let error = read(&file(&FLAVOR, "UPDATE version SET number = 1"), &FLAVOR).expect_err("old");
     assert!(error.to_string().contains("Pyrogram 2.0.106"), "{error}");
 }
 
 #[test]
 fn a_file_that_nobody_logged_in_with_has_no_data_center_and_no_user() {
     let session = imported(
+        &FLAVOR,
         "UPDATE sessions SET api_id = NULL, test_mode = NULL, auth_key = NULL, date = 0, user_id = NULL,
          is_bot = NULL; DELETE FROM peers",
     )
@@ -69,7 +61,7 @@ fn a_file_that_nobody_logged_in_with_has_no_data_center_and_no_user() {
 
 #[test]
 fn a_type_that_is_not_known_is_left_behind() {
-    let imported = imported("UPDATE peers SET type = 'planet' WHERE id = 7");
+    let imported = imported(&FLAVOR, "UPDATE peers SET type = 'planet' WHERE id = 7");
     assert_eq!(imported.contents.peers.len(), 2);
     assert!(imported.left_behind[0].contains("1 peers"), "{:?}", imported.left_behind);
 }
@@ -79,7 +71,7 @@ fn a_key_is_not_written_without_whose_it_is() {
     let mut contents = random::rich();
     contents.session.user = None;
     let file = Connection::open_in_memory().expect("open");
-    let error = write(&file, &contents, &Wanting::default()).expect_err("no user");
+    let error = write(&file, &contents, &Wanting::default(), &FLAVOR).expect_err("no user");
     assert!(error.to_string().contains("id of the user"), "{error}");
 }
 
@@ -87,9 +79,9 @@ fn a_key_is_not_written_without_whose_it_is() {
 fn kinds_that_it_does_not_have_are_written_as_the_nearest_and_said_to_be_lost() {
     let mut contents = random::rich();
     contents.peers[0].kind = Some(PeerKind::Forum);
-    assert!(super::dropped(&contents).iter().any(|said| said.contains("1 peer: are of a kind")));
+    assert!(dropped(&contents, &FLAVOR).iter().any(|said| said.contains("1 peer: are of a kind")));
     let file = Connection::open_in_memory().expect("open");
-    write(&file, &contents, &Wanting::default()).expect("written");
+    write(&file, &contents, &Wanting::default(), &FLAVOR).expect("written");
     assert_eq!(one::<String>(&file, "SELECT type FROM peers WHERE id < -1000"), "supergroup");
     assert_eq!(one::<String>(&file, "SELECT type FROM peers WHERE id = 7"), "bot", "as the user is");
 }

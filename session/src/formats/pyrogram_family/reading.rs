@@ -9,15 +9,10 @@ use crate::{
     sorted,
 };
 
-/// What is in a file. Tables and columns of the family are read wherever they are, so that it does not matter which of them
+/// What is in a file that [is one of the family](super::is_this). Tables and columns of the family are read wherever they are, so that it does not matter which of them
 /// made it, and which brought it up to date.
 pub(in crate::formats) fn read(connection: &Connection, flavor: &Flavor) -> Result<Imported, FormatError> {
     let tables = column::tables(connection)?;
-    if !super::is_this(connection, &tables)? {
-        return Err(FormatError::Unknown(
-            "it has not the tables `sessions` and `peers` of such files".into(),
-        ));
-    }
     let version = version(connection, &tables)?;
     if version < OLDEST {
         let schema = Schema { format: flavor.format, version: Some(version) };
