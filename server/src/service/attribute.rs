@@ -88,11 +88,15 @@ impl AttributeService for Daemon {
         let caller = caller(&request)?;
         let v1::DeleteAttributesRequest { name, token, keys, prefix } = request.into_inner();
         let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-        match &prefix {
-            Some(prefix) => check_key("prefix", prefix)?,
-            None => parse::kept_at_once("keys", keys.len(), 0)?,
-        }
-        parse::kept_at_once("keys", keys.len().max(1), 0)?;
+        let asked = match &prefix {
+            Some(prefix) => {
+                check_key("prefix", prefix)?;
+                // There may be no keys beside it.
+                keys.len().max(1)
+            }
+            None => keys.len(),
+        };
+        parse::kept_at_once("keys", asked, 0)?;
         check_keys("keys", &keys)?;
         let keep = Keep::DeleteAttributes { keys, prefix };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
