@@ -25,6 +25,7 @@ mod session;
 mod small_frames;
 mod store;
 mod sync;
+mod transfer;
 mod watch;
 mod watch_resume;
 mod watch_stalled;

@@ -26,6 +26,7 @@ use crate::{
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
     shutdown, signal,
+    transfer::Transfers,
     watch::Snapshots,
 };
 
@@ -87,8 +88,14 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     holds.restore();
     let snapshots = Snapshots::default();
     tokio::spawn(snapshots.clone().tend(shutdown.clone()));
-    let daemon =
-        Daemon { engine: Arc::clone(&engine), holds, snapshots, shutdown: shutdown.clone(), started };
+    let daemon = Daemon {
+        engine: Arc::clone(&engine),
+        holds,
+        snapshots,
+        transfers: Transfers::default(),
+        shutdown: shutdown.clone(),
+        started,
+    };
 
     let mut stopping = shutdown.clone();
     let serving = serve(listeners, daemon, async move { stopping.requested().await });

@@ -21,12 +21,12 @@ use crate::harness::{Daemon, attribute, key, peer};
 pub(super) const FIXTURE_KEY_ID: &str = "32d1586ea457dfc8";
 
 /// What libraries wrote.
-pub(super) fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../session/tests/fixtures").join(name)
 }
 
 /// A session string that a library wrote.
-pub(super) fn string(name: &str) -> String {
+pub(crate) fn string(name: &str) -> String {
     let strings = fs::read_to_string(fixture("strings.txt")).expect("there");
     let line = strings.lines().find_map(|line| line.strip_prefix(name)).expect("it is one of them");
     line.trim().to_owned()
@@ -148,7 +148,7 @@ async fn what_is_doubtful_is_said_and_what_it_is_may_be_told() {
     let told = run(&daemon, &["import", text(&file)]).await.text();
     assert!(told.contains("\nin doubt: "), "{told}");
     let imported = run(&daemon, &["import", text(&file), "--force", "--json"]).await.object();
-    assert!(imported["doubt"].is_string(), "{imported}");
+    assert!(imported["doubts"][0].is_string(), "{imported}");
 
     let from = |format| ["import", text(&file), "--name", "other", "--from", format];
     run(&daemon, &from("grammers-tl")).await.text();

@@ -93,12 +93,12 @@ impl Export {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let target = self.target(context.output)?;
         let (contents, revision) = self.read(context).await?;
-        let wanting = self.wanting(&contents)?;
         let left_behind = formats::dropped(&contents, self.to);
         if !self.lossy {
             self.refuse_losses(&left_behind)?;
         }
-        let Self { name, to: format, .. } = self;
+        let Self { name, to: format, api_id, user_id, bot, .. } = self;
+        let wanting = Wanting { api_id, user_id, bot };
         let summary = session_text(&contents.session);
         let exported = Exported { name, revision, format, summary, left_behind };
         let draft = Draft { contents, format, wanting };
@@ -149,28 +149,6 @@ impl Export {
             let message = format!("there is no session {name}; `sessiond ls` lists those that there are");
             Failure::new(Exit::NoInput, message).into()
         })
-    }
-
-    /// What was said for what the session lacks. It may not contradict what the session has, which is what would be written.
-    fn wanting(&self, contents: &Contents) -> Result<Wanting, Failure> {
-        fn text(value: Option<impl ToString>) -> Option<String> {
-            value.map(|value| value.to_string())
-        }
-        let user = contents.session.user.as_ref();
-        let said = [
-            ("--user-id", text(self.user_id), text(user.map(|user| user.id))),
-            ("--bot", text(self.bot), text(user.and_then(|user| user.bot))),
-            ("--api-id", text(self.api_id), text(contents.number("api_id"))),
-        ];
-        for (flag, said, known) in said {
-            if let (Some(said), Some(known)) = (said, known)
-                && said != known
-            {
-                let message = format!("the session has {known}, not {said}: leave out {flag}");
-                return Err(Failure::new(Exit::Usage, message));
-            }
-        }
-        Ok(Wanting { api_id: self.api_id, user_id: self.user_id, bot: self.bot })
     }
 
     fn refuse_losses(&self, losses: &[String]) -> Result<(), Failure> {

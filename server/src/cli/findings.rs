@@ -8,7 +8,7 @@ use super::render::{printable, session_object, session_text};
 
 /// What was found, with the schema's field names where it has them.
 pub(super) fn object(found: &Imported) -> Map<String, Value> {
-    let Imported { format, version, account, contents, left_behind, doubt } = found;
+    let Imported { format, version, account, contents, left_behind, doubts } = found;
     let ids: Vec<Value> = key_ids(&contents.session)
         .into_iter()
         .map(|(dc, id)| json!({ "dc": dc, "auth_key_id": id }))
@@ -23,7 +23,7 @@ pub(super) fn object(found: &Imported) -> Map<String, Value> {
         ("peers", json!(contents.peers.len())),
         ("attributes", json!(contents.attributes.len())),
         ("left_behind", json!(left_behind)),
-        ("doubt", json!(doubt)),
+        ("doubts", json!(doubts)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -44,7 +44,7 @@ pub(super) fn line(found: &Imported) -> String {
 /// What was not taken and what is not certain, a line each.
 pub(super) fn remarks(found: &Imported) -> Vec<String> {
     let left_behind = found.left_behind.iter().map(|what| format!("left behind: {}", printable(what)));
-    left_behind.chain(found.doubt.iter().map(|doubt| format!("in doubt: {}", printable(doubt)))).collect()
+    left_behind.chain(found.doubts.iter().map(|doubt| format!("in doubt: {}", printable(doubt)))).collect()
 }
 
 /// Of each data center with a key, what tells that key from others: the `auth_key_id` of MTProto, in hexadecimal.

@@ -67,10 +67,10 @@ pub enum FormatError {
         problem: String,
     },
     /// It is locked with a passcode, and none was given.
-    #[error("it is locked with a passcode: give it with --passcode")]
+    #[error("it is locked with a passcode, and none was given")]
     PasscodeNeeded,
     /// It is locked with another passcode, or with one where none is needed.
-    #[error("the passcode given with --passcode does not open it")]
+    #[error("the passcode that was given does not open it")]
     PasscodeWrong,
     /// There is more in it than a session has, where nothing may be left behind: what that is.
     #[error("a session has no place for {0}")]
@@ -106,6 +106,24 @@ pub enum ExportError {
         format: Format,
         /// What is missing.
         what: Lacking,
+    },
+    /// What was given in [`Wanting`](super::Wanting) is not what the session has, which is what would be written.
+    #[error("the session has {known} for {field}, not {given}")]
+    Contradicts {
+        /// Which of its fields.
+        field: &'static str,
+        /// What was given.
+        given: String,
+        /// What the session has.
+        known: String,
+    },
+    /// The name is none that the format's library takes for a session.
+    #[error("{problem}")]
+    Name {
+        /// The format.
+        format: Format,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// A value does not fit into the format.
     #[error("{what} does not fit into a {format}")]

@@ -37,13 +37,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported, FormatError> {
     let user = if flags & 1 != 0 { Some(user(&mut bytes)?) } else { None };
     let state = if flags & 2 != 0 { Some(state(&mut bytes)?) } else { None };
     bytes.end()?;
-    let (dcs, doubt) = in_order(read);
+    let (dcs, doubts) = in_order(read);
     let mut session =
         Session { dcs, state, home_dc: user.as_ref().map(|user| user.dc), ..Session::default() };
     session.user = user;
     session.test_mode = session.dc(session.home_dc_id()).is_some_and(dc_table::is_test).then_some(true);
     let contents = Contents { session, ..Contents::default() };
-    Ok(Imported { left_behind, doubt, ..Imported::new(Format::GrammersTl, contents) })
+    Ok(Imported { left_behind, doubts, ..Imported::new(Format::GrammersTl, contents) })
 }
 
 /// A data center, and its IPv4 address as it stands in the file.
@@ -106,7 +106,7 @@ fn data_center(bytes: &mut Bytes<'_>) -> Result<Read, FormatError> {
 }
 
 /// The data centers by id, with their addresses in the order in which more of them are known, and what is doubtful.
-fn in_order(read: Vec<Read>) -> (Vec<DataCenter>, Option<String>) {
+fn in_order(read: Vec<Read>) -> (Vec<DataCenter>, Vec<String>) {
     let known = |turned: bool| {
         let addresses = read.iter().filter_map(|read| Some((read.dc.id, ip(read.octets?, turned))));
         addresses.filter(|(id, ip)| dc_table::has_ipv4(*id, *ip)).count()
@@ -129,7 +129,7 @@ fn in_order(read: Vec<Read>) -> (Vec<DataCenter>, Option<String>) {
         .collect();
     dcs.sort_by_key(|dc| dc.id);
     dcs.dedup_by_key(|dc| dc.id);
-    (dcs, doubt)
+    (dcs, doubt.into_iter().collect())
 }
 
 fn ip(mut octets: [u8; 4], turned: bool) -> Ipv4Addr {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, limits::Limit};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi, limits::Limit};
 use tempfile::TempDir;
 
 use super::{Format, FormatError, ImportError};
@@ -89,6 +89,16 @@ impl Source {
         import_error(self.path.clone(), format, error)
     }
 
+    /// A database whose bytes came some other way; in errors it is called `name`. SQLite has a copy of them in memory. What a
+    /// write-ahead log beside the file had is not in it.
+    pub(super) fn of_bytes(bytes: &[u8], name: &str) -> Result<Self, ImportError> {
+        let path = PathBuf::from(name);
+        match in_memory(bytes) {
+            Ok(connection) => Ok(Self { path, connection, _copy: None }),
+            Err(error) => Err(import_error(path, None, error.into())),
+        }
+    }
+
     fn of_copy(path: PathBuf) -> Result<Self, ImportError> {
         let directory = match copy(&path) {
             Ok(Some(directory)) => directory,
@@ -132,9 +142,26 @@ fn has_log(path: &Path) -> Result<bool, ImportError> {
 
 /// Opens a database and begins a read transaction in it, so that what is read is of one moment.
 fn read_transaction(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
-    bound(&mut connection, fs::metadata(path).map_or(0, |file| file.len()))?;
+    begin(connection, fs::metadata(path).map_or(0, |file| file.len()))
+}
+
+/// Opens a database that is in memory, as if it had no write-ahead log: with one, SQLite would look for its file
+/// (<https://www.sqlite.org/c3ref/deserialize.html>).
+fn in_memory(bytes: &[u8]) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    let (before, after) = bytes.split_at(bytes.len().min(READ_VERSION - 1));
+    let (versions, after) = after.split_at(after.len().min(2));
+    let versions = if versions == [2, 2] { &[1, 1] } else { versions };
+    let whole = before.chain(versions).chain(after);
+    connection.deserialize_read_exact(MAIN_DB, whole, bytes.len(), true)?;
+    begin(connection, bytes.len() as u64)
+}
+
+/// Begins a read transaction in a database of so many bytes.
+fn begin(mut connection: Connection, size: u64) -> rusqlite::Result<Connection> {
+    bound(&mut connection, size)?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)

@@ -118,7 +118,7 @@ async fn read(origin: Origin, reader: Reader) -> anyhow::Result<Vec<sessiond_ses
 }
 
 fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io::Result<()> {
-    let Ready { name, imported, home_by_key } = ready;
+    let Ready { name, imported } = ready;
     context.output.result(
         || {
             let mut object = object(imported);
@@ -130,9 +130,6 @@ fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io:
         || {
             let mut text =
                 format!("imported {name} from a {}: {}", imported.schema(), findings::line(imported));
-            if let Some(id) = home_by_key {
-                text += &format!("\nhome DC {id} is taken from its key, the only one in the file");
-            }
             for remark in remarks(imported) {
                 text += &format!("\n{remark}");
             }

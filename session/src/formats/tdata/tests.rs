@@ -1,9 +1,12 @@
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{file_name, is_this, key_file::KeyFile, read};
+use super::{file_name, key_file::KeyFile};
 use crate::{
     Auth, Contents,
     formats::{FormatError, Imported, samples},
@@ -14,6 +17,14 @@ use crate::{
 /// its `create_local_key` and `encrypt_local`, and is read by it.
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tdata").join(name)
+}
+
+fn is_this(path: &Path) -> bool {
+    super::is_this(&path.into())
+}
+
+fn read(path: &Path, passcode: Option<&str>) -> Result<Vec<Imported>, FormatError> {
+    super::read(&path.into(), passcode)
 }
 
 fn copied(name: &str) -> (TempDir, PathBuf) {
