@@ -11,6 +11,7 @@ mod files;
 mod full_disk;
 mod hold;
 mod kill_loop;
+mod libraries;
 mod life_line;
 mod limits;
 mod list;

@@ -114,7 +114,47 @@ fn pieces<T>(things: Vec<T>, weight: fn(&T) -> usize) -> Vec<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, BYTES_AT_ONCE, pieces};
+    use std::sync::Arc;
+
+    use sessiond_session::{Attribute, Contents, MAX_ATTRIBUTES, Peer, Session};
+
+    use super::{AT_ONCE, BYTES_AT_ONCE, Existing, contents, pieces, store};
+    use crate::engine::{Bearer, Engine, Error, Holder, MemoryEngine, Op, TokenHash, Write};
+
+    /// A session with so many attributes and a peer.
+    fn with(home_dc: i32, attributes: usize) -> Contents {
+        let attributes = (0..attributes).map(|n| Attribute::number(format!("{home_dc}/{n:05}"), 1));
+        Contents {
+            session: Session { home_dc: Some(home_dc), ..Session::default() },
+            peers: vec![Peer { id: home_dc.into(), seen: Some(1), ..Peer::default() }],
+            attributes: attributes.collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_leaves_no_session_where_there_was_none_and_else_one_with_its_own() {
+        let engine = MemoryEngine::open().expect("a thread");
+        let name = "alice".parse().expect("a name");
+        let bearer = Bearer { token: TokenHash::of(&[7; 32]), uid: 1 };
+        let grant = Op::Grant { holder: Arc::new(Holder::of_user(1)), token: bearer.token };
+        engine.grant(Write::own("alice".parse().expect("a name"), grant)).await.expect("granted");
+        let there = async || contents(&engine, &name, &bearer).await.expect("held").map(|(there, _)| there);
+        let put = async |contents, existing| store(&engine, &name, &bearer, contents, existing).await;
+
+        let (whole, too_many) = (with(1, 2), with(2, MAX_ATTRIBUTES + 1));
+        let broken = put(too_many.clone(), Existing::Kept).await;
+        assert!(matches!(broken, Err(Error::Limit(_))), "{broken:?}");
+        assert!(there().await.is_none());
+        put(whole.clone(), Existing::Kept).await.expect("nothing is there");
+        assert!(there().await.as_ref() == Some(&whole), "and nothing of what broke off");
+
+        let again = put(whole.clone(), Existing::Kept).await;
+        assert!(matches!(again, Err(Error::RevisionMismatch { .. })), "{again:?}");
+        put(too_many.clone(), Existing::Replaced).await.expect_err("too many");
+        let replaced = there().await.expect("one or the other");
+        assert_eq!((&replaced.session, &replaced.peers), (&too_many.session, &too_many.peers));
+        assert!(replaced.attributes.iter().all(|attribute| too_many.attributes.contains(attribute)));
+    }
 
     #[test]
     fn pieces_are_of_bounded_count_and_size() {
