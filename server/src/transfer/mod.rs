@@ -24,7 +24,8 @@ pub(crate) use error::Error;
 pub(crate) use intake::{Intake, MAX_BYTES};
 pub(crate) use stored::contents;
 
-/// How many files are read or made at a time. Each keeps a processor busy, and may take twice its size in memory.
+/// How many sessions are taken in or given out at a time. Each keeps a processor busy, and is in memory as a file and as what
+/// was in it.
 const AT_ONCE: usize = 2;
 
 /// Most bytes of all files that are on their way in or out: what clients send, or leave unread, does not fill the memory.
@@ -94,6 +95,9 @@ pub(crate) struct GivenOut {
     pub(crate) room: OwnedSemaphorePermit,
 }
 
+/// One of those that are taken in or given out now, until it is dropped.
+type Turn = Arc<OwnedSemaphorePermit>;
+
 impl Default for Transfers {
     fn default() -> Self {
         Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), room: Arc::new(Semaphore::new(ROOM)) }
@@ -118,8 +122,9 @@ impl Transfers {
         intake: Intake,
     ) -> Result<TakenIn, Error> {
         let Import { name, bearer, from, passcode, account, existing } = import;
+        let turn = self.turn().await;
         let (files, room) = intake.end();
-        let read = self.on_a_thread(move || {
+        let read = on_a_thread(&turn, move || {
             let passcode = passcode.as_ref().map(|passcode| passcode.as_str());
             let read = formats::read_files(&files, &Reading { from, passcode });
             drop((files, room));
@@ -137,25 +142,30 @@ impl Transfers {
     /// Makes what is given out.
     pub(crate) async fn export(&self, engine: &dyn Engine, export: Export) -> Result<GivenOut, Error> {
         let Export { name, bearer, format, wanting, losses } = export;
+        let turn = self.turn().await;
         let (contents, revision) =
             contents(engine, &name, &bearer).await?.ok_or_else(|| Error::NoSession(name.clone()))?;
-        let made = self.on_a_thread(move || made(&contents, format, &wanting, losses, &name));
+        let made = on_a_thread(&turn, move || made(&contents, format, &wanting, losses, &name));
         let (files, left_behind) = made.await?;
         let bytes = files.values().map(|bytes| bytes.len()).sum();
         let room = intake::room_for(&self.room, bytes)?;
         Ok(GivenOut { revision, left_behind, files, room })
     }
 
-    /// Does what keeps a processor busy where nobody waits for it.
-    async fn on_a_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let turn = Arc::clone(&self.at_once).acquire_owned().await.expect("it is never closed");
-        let working = spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        });
-        working.await.expect("readers and writers do not panic, and are never cancelled")
+    async fn turn(&self) -> Turn {
+        Arc::new(Arc::clone(&self.at_once).acquire_owned().await.expect("it is never closed"))
     }
+}
+
+/// Does what keeps a processor busy where nobody waits for it. A client that has gone meanwhile ends its turn no earlier.
+async fn on_a_thread<T: Send + 'static>(turn: &Turn, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let turn = Arc::clone(turn);
+    let working = spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    working.await.expect("readers and writers do not panic, and are never cancelled")
 }
 
 /// The account that is meant.
