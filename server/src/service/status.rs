@@ -41,7 +41,7 @@ pub(crate) enum Refusal {
     #[error("{refusal}")]
     Change { sequence: i64, refusal: Box<Refusal> },
     #[error(transparent)]
-    Transfer(#[from] transfer::Error),
+    Transfer(transfer::Error),
     #[error(transparent)]
     Engine(#[from] Error),
 }
@@ -150,6 +150,15 @@ impl From<Refusal> for Status {
             details.set_retry_info(Some(RETRY_AFTER));
         }
         Self::with_error_details(code, refusal.to_string(), details)
+    }
+}
+
+impl From<transfer::Error> for Refusal {
+    fn from(error: transfer::Error) -> Self {
+        match error {
+            transfer::Error::Engine(error) => error.into(),
+            error => Self::Transfer(error),
+        }
     }
 }
 

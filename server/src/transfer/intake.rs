@@ -9,8 +9,8 @@ use super::Error;
 /// Most bytes of what one session is imported from: some four times what a SQLite file with 100,000 peers has.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
 
-/// What a file counts for beside its path and its bytes. There may be one for each peer.
-const FILE_BYTES: usize = 128;
+/// What a piece counts for beside its path and its bytes: there may be many that have next to none.
+const PIECE_BYTES: usize = 128;
 
 /// Longest path of a file, in bytes.
 const MAX_PATH: usize = 1_024;
@@ -35,7 +35,7 @@ impl Intake {
     /// # Errors
     /// It is too much, or the path is none, or was there before.
     pub(crate) fn take(&mut self, path: String, data: Zeroizing<Vec<u8>>) -> Result<(), Error> {
-        let weight = data.len() + if path.is_empty() { 0 } else { path.len() + FILE_BYTES };
+        let weight = PIECE_BYTES + path.len() + data.len();
         if self.bytes + weight > MAX_BYTES {
             return Err(Error::TooLarge);
         }
@@ -104,7 +104,7 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
-    use super::{Error, Intake, MAX_BYTES};
+    use super::{Error, Intake, MAX_BYTES, PIECE_BYTES};
 
     fn intake(room: usize) -> Intake {
         Intake::new(Arc::new(Semaphore::new(room)))
@@ -152,9 +152,9 @@ mod tests {
     #[test]
     fn there_is_an_end_to_one_import_and_to_all_of_them() {
         let mut large = intake(2 * MAX_BYTES);
-        take(&mut large, "", &vec![0; MAX_BYTES]).expect("taken");
+        take(&mut large, "", &vec![0; MAX_BYTES - 2 * PIECE_BYTES]).expect("taken");
         assert!(matches!(take(&mut large, "", b"1"), Err(Error::TooLarge)));
-        let room = Arc::new(Semaphore::new(3));
+        let room = Arc::new(Semaphore::new(PIECE_BYTES + 3));
         let (mut one, mut other) = (Intake::new(Arc::clone(&room)), Intake::new(Arc::clone(&room)));
         take(&mut one, "", b"12").expect("taken");
         assert!(matches!(take(&mut other, "", b"12"), Err(Error::NoRoom)));
