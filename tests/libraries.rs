@@ -25,6 +25,9 @@ use crate::harness::{Daemon, files_at};
 /// Another than those of the tests without a daemon.
 const SEED: u32 = 11;
 
+/// How the addresses of Telegram's data centers begin.
+const KNOWN_IPV6: [&str; 2] = ["2001:b28:", "2001:67c:4e8:"];
+
 /// A session that a library wrote and the daemon has.
 struct Stored {
     name: String,
@@ -80,7 +83,8 @@ async fn store(client: &Client, cell: Cell, number: usize) -> Vec<Stored> {
     let passcode = given["passcode"].as_str();
     let read = formats::read_files(&files, &Reading { from: None, passcode }).expect("a session");
     let mut stored = Vec::new();
-    for (index, imported) in read.into_iter().enumerate() {
+    for (index, mut imported) in read.into_iter().enumerate() {
+        imported.settle();
         let name = format!("s{number}-{index}");
         let hold = client.hold(&name).await.expect("granted");
         let mut import = hold.import_files(files.clone()).passcode(passcode.unwrap_or_default());
@@ -116,8 +120,24 @@ async fn same(hold: &Hold, stored: &Stored) -> Vec<String> {
         Err(fault) => return vec![fault],
     };
     let before = stored.seen.as_ref().expect("it has one account");
-    let found = differences(&stored.given, &seen).into_iter().chain(differences(before, &seen));
+    let expected = [&stored.given, before].map(without_known_ipv6);
+    let found = expected.iter().flat_map(|expected| differences(expected, &seen));
     found.map(|fault| format!("read by the library again: {fault}")).collect()
+}
+
+/// The same without Telegram's own IPv6 addresses where there is no other: a format that has one address is written with the
+/// IPv4 address of the same data center (docs/formats.md).
+fn without_known_ipv6(contents: &Value) -> Value {
+    let mut contents = contents.clone();
+    for dc in contents["session"]["dcs"].as_array_mut().expect("an array") {
+        let is_known = dc["ipv6_addr"]
+            .as_str()
+            .is_some_and(|address| KNOWN_IPV6.iter().any(|net| address.starts_with(net)));
+        if is_known && dc.get("ipv4_addr").is_none_or(Value::is_null) {
+            dc.as_object_mut().expect("an object").remove("ipv6_addr");
+        }
+    }
+    contents
 }
 
 /// In every other format is what a session that was never in a daemon is written as, and in that what both can hold.

@@ -131,7 +131,7 @@ impl Transfers {
             read
         });
         let mut imported = chosen(read.await?, account)?;
-        imported.settle_home();
+        imported.settle();
         let contents = std::mem::take(&mut imported.contents).checked()?;
         let (peers, attributes) = (contents.peers.len(), contents.attributes.len());
         let session = contents.session.clone().without_keys();

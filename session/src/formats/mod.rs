@@ -76,9 +76,15 @@ impl Imported {
         Self { format, version: None, account: None, contents, left_behind: Vec::new(), doubts: Vec::new() }
     }
 
-    /// Takes the home data center from the keys, where the source does not tell it and they do, and says so among the doubts. A
-    /// Telethon v2 file has no place for it beside the user's, and before anybody is logged in there is a key of the home alone.
-    pub fn settle_home(&mut self) {
+    /// Makes of it what a daemon keeps: what the source does not tell must not be taken for something else.
+    ///
+    /// Peers were seen at no time that is known (0), which is not the time of the import. And the home data center is taken from
+    /// the keys, where they tell it, and that is said among the doubts: a Telethon v2 file has no place for it beside the user's,
+    /// and before anybody is logged in there is a key of the home alone.
+    pub fn settle(&mut self) {
+        for peer in &mut self.contents.peers {
+            peer.seen.get_or_insert(0);
+        }
         let session = &mut self.contents.session;
         if session.user.is_some() || session.home_dc.is_some() {
             return;

@@ -13,7 +13,7 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn new(base: &Base, mut imported: Imported) -> Result<Self, Failure> {
         let name = base.name(imported.account.as_deref())?;
-        imported.settle_home();
+        imported.settle();
         Ok(Self { name, imported })
     }
 }
