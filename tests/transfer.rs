@@ -234,6 +234,10 @@ async fn an_import_that_breaks_off_leaves_nothing() {
     }
     import.abort();
     assert!(import.await.expect_err("aborted").is_cancelled());
+    // Of a client that goes the daemon hears that its stream has ended, as that of one does that has sent everything.
+    let unended =
+        held.try_import_unended(held.import_request(), given(&files_at(&fixture("gotd.json")))).await;
+    expect_field(&unended.expect_err("refused"), "last", "broken off");
     held.advance(pts(1)).await;
     assert_eq!(held.load().await.0.expect("there").dcs, [], "no key came");
 }

@@ -42,7 +42,7 @@ redacted!(Attribute { key, secret, has_value } secret value);
 /// What it carries is a secret in three places.
 impl Debug for v1::ImportRequest {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Self { name, token, format, force, passcode, account, file, data } = self;
+        let Self { name, token, format, force, passcode, account, file, data, last } = self;
         f.debug_struct("ImportRequest")
             .field("name", name)
             .field("token", &Presence(!token.is_empty()))
@@ -52,6 +52,7 @@ impl Debug for v1::ImportRequest {
             .field("account", account)
             .field("file", file)
             .field("data", &Presence(!data.is_empty()))
+            .field("last", last)
             .finish()
     }
 }

@@ -17,6 +17,16 @@ impl Held {
     pub(crate) async fn try_import(
         &self,
         first: v1::ImportRequest,
+        mut rest: Vec<v1::ImportRequest>,
+    ) -> Result<v1::ImportResponse, Status> {
+        rest.push(v1::ImportRequest { last: true, ..Default::default() });
+        self.try_import_unended(first, rest).await
+    }
+
+    /// The same without a word that it is all.
+    pub(crate) async fn try_import_unended(
+        &self,
+        first: v1::ImportRequest,
         rest: Vec<v1::ImportRequest>,
     ) -> Result<v1::ImportResponse, Status> {
         let messages = std::iter::once(first).chain(rest);

@@ -151,7 +151,8 @@ impl Import {
     async fn send(self) -> Result<Imported, Error> {
         let Self { held, files, first } = self;
         let call = || {
-            let messages = iter::once(first.clone()).chain(messages(Arc::clone(&files)));
+            let last = v1::ImportRequest { last: true, ..v1::ImportRequest::default() };
+            let messages = iter::once(first.clone()).chain(messages(Arc::clone(&files))).chain([last]);
             let mut admin = held.client().admin();
             async move { admin.import(stream::iter(messages)).await }
         };
@@ -280,7 +281,7 @@ impl TryFrom<v1::ImportResponse> for Imported {
     }
 }
 
-/// The messages after the first. Each has a copy of what it carries, made when it is sent.
+/// The messages between the first and the last. Each has a copy of what it carries, made when it is sent.
 fn messages(files: Arc<Files>) -> impl Iterator<Item = v1::ImportRequest> + Send + 'static {
     let paths: Vec<String> = files.keys().cloned().collect();
     paths.into_iter().flat_map(move |path| {

@@ -10,6 +10,13 @@ use crate::{
     transfer::{Existing, Import, TakenIn},
 };
 
+/// A part of what is imported.
+struct Piece {
+    file: String,
+    data: Zeroizing<Vec<u8>>,
+    last: bool,
+}
+
 /// Takes a session in, piece by piece.
 pub(super) async fn import(
     daemon: &Daemon,
@@ -20,13 +27,21 @@ pub(super) async fn import(
     let Some(first) = next(daemon, &mut requests).await? else {
         return Err(Refusal::from(InvalidSession::new("name", "is missing: there is no message")).into());
     };
-    let (import, file, data) = parsed(first, caller)?;
+    let (import, mut piece) = parsed(first, caller)?;
     let name = import.name.clone();
     let mut intake = transfers.begin(&**engine, &import).await.map_err(Refusal::from)?;
-    intake.take(file, data).map_err(Refusal::from)?;
-    while let Some(request) = next(daemon, &mut requests).await? {
-        let (file, data) = piece(request)?;
-        intake.take(file, data).map_err(Refusal::from)?;
+    loop {
+        intake.take(piece.file, piece.data).map_err(Refusal::from)?;
+        if piece.last {
+            break;
+        }
+        // A client that has gone looks like one that has sent everything.
+        let Some(request) = next(daemon, &mut requests).await? else {
+            return Err(
+                Refusal::from(InvalidSession::new("last", "is in no message: it was broken off")).into()
+            );
+        };
+        piece = later(request)?;
     }
     let taken_in = transfers.import(&**engine, import, intake).await.map_err(Refusal::from)?;
     info!(session = %name, revision = taken_in.revision, format = taken_in.imported.format.name(), "imported");
@@ -47,11 +62,8 @@ async fn next(
 }
 
 /// What to do, and the first piece.
-fn parsed(
-    request: v1::ImportRequest,
-    caller: &Caller,
-) -> Result<(Import, String, Zeroizing<Vec<u8>>), Refusal> {
-    let v1::ImportRequest { name, token, format, force, passcode, account, file, data } = request;
+fn parsed(request: v1::ImportRequest, caller: &Caller) -> Result<(Import, Piece), Refusal> {
+    let v1::ImportRequest { name, token, format, force, passcode, account, file, data, last } = request;
     let data = Zeroizing::new(data);
     let passcode = Some(Zeroizing::new(passcode)).filter(|passcode| !passcode.is_empty());
     let import = Import {
@@ -62,12 +74,12 @@ fn parsed(
         existing: if force { Existing::Replaced } else { Existing::Kept },
         bearer: parse::bearer(&token, caller)?,
     };
-    Ok((import, file, data))
+    Ok((import, Piece { file, data, last }))
 }
 
 /// A piece that is not the first.
-fn piece(request: v1::ImportRequest) -> Result<(String, Zeroizing<Vec<u8>>), Refusal> {
-    let v1::ImportRequest { name, token, format, force, passcode, account, file, data } = request;
+fn later(request: v1::ImportRequest) -> Result<Piece, Refusal> {
+    let v1::ImportRequest { name, token, format, force, passcode, account, file, data, last } = request;
     let (data, passcode) = (Zeroizing::new(data), Zeroizing::new(passcode));
     let others = [
         ("name", name.is_empty()),
@@ -79,7 +91,7 @@ fn piece(request: v1::ImportRequest) -> Result<(String, Zeroizing<Vec<u8>>), Ref
     ];
     match others.into_iter().find(|(_, is_empty)| !is_empty) {
         Some((field, _)) => Err(InvalidSession::new(field, "is for the first message alone").into()),
-        None => Ok((file, data)),
+        None => Ok(Piece { file, data, last }),
     }
 }
 

@@ -130,7 +130,7 @@ impl Transfers {
             drop((files, room));
             read
         });
-        let mut imported = chosen(read.await?, account)?;
+        let mut imported = chosen(read.await?, account.as_deref())?;
         imported.settle();
         let contents = std::mem::take(&mut imported.contents).checked()?;
         let (peers, attributes) = (contents.peers.len(), contents.attributes.len());
@@ -169,9 +169,9 @@ async fn on_a_thread<T: Send + 'static>(turn: &Turn, work: impl FnOnce() -> T + 
 }
 
 /// The account that is meant.
-fn chosen(mut read: Vec<Imported>, account: Option<String>) -> Result<Imported, Error> {
-    let at = match &account {
-        Some(_) => read.iter().position(|imported| imported.account == account),
+fn chosen(mut read: Vec<Imported>, account: Option<&str>) -> Result<Imported, Error> {
+    let at = match account {
+        Some(_) => read.iter().position(|imported| imported.account.as_deref() == account),
         None if read.len() == 1 => Some(0),
         None => None,
     };
