@@ -80,6 +80,13 @@ pub enum FormatError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// As much of a text of a source's as is shown of it: a hostile one is long, and has control characters.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN: usize = 64;
+    let rest = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
+    format!("{}{rest}", text.chars().take(SHOWN).collect::<String>().escape_debug())
+}
+
 impl FormatError {
     pub(super) fn value(table: &str, column: &str, problem: impl Into<String>) -> Self {
         Self::Value { column: format!("{table}.{column}"), problem: problem.into() }

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use rusqlite::Connection;
 
-use super::{FormatError, column, databases};
+use super::{FormatError, column, databases, error::shown};
 
 /// A way in which a library keeps or hands out a session. Its [`name`](Self::name) is what commands take and print; shown
 /// to people it says whose it is, and what: "Pyrogram file", "GramJS string".
@@ -167,7 +167,7 @@ impl Schema {
                 return Ok(Some(Self { format, version: databases::version(format, connection, &tables)? }));
             }
         }
-        let tables: Vec<_> = tables.iter().take(16).map(|table| table.escape_debug().to_string()).collect();
+        let tables: Vec<_> = tables.iter().take(16).map(|table| shown(table)).collect();
         Err(FormatError::Unknown(format!("its tables are {}", tables.join(", "))))
     }
 }

@@ -4,6 +4,9 @@ use crate::formats::{FormatError, bytes::Bytes};
 /// The most accounts that are looked for. Telegram Desktop has 6 at most.
 const MAX_ACCOUNTS: u32 = 100;
 
+/// The most ways from a passcode to a key that are tried. Each may take a second, and Telegram Desktop writes one.
+const MAX_WAYS: u32 = 4;
+
 /// What begins the part that came with 7.3, its version, and its only way from a passcode to a key: Argon2id.
 const MAGIC: &[u8] = b"KD2\0";
 const VERSION: u32 = 2;
@@ -67,7 +70,7 @@ fn unlock_strong(
     bytes.u32_be()?;
     let ways = bytes.u32_be()?;
     let Some(passcode) = passcode else { return Ok(None) };
-    for _ in 0..ways.min(MAX_ACCOUNTS) {
+    for _ in 0..ways.min(MAX_WAYS) {
         let (_, kind) = (bytes.u32_be()?, bytes.u32_be()?);
         let cost = [bytes.u32_be()?, bytes.u32_be()?, bytes.u32_be()?];
         let (salt, locked) = (bytes.qt_bytes()?, bytes.qt_bytes()?);
