@@ -69,7 +69,7 @@ pub enum FormatError {
     /// It is locked with a passcode, and none was given.
     #[error("it is locked with a passcode: give it with --passcode")]
     PasscodeNeeded,
-    /// It is locked with another passcode, or with one where none is needed.
+    /// It is locked with another passcode.
     #[error("the passcode given with --passcode does not open it")]
     PasscodeWrong,
     /// There is more in it than a session has, where nothing may be left behind: what that is.

@@ -21,7 +21,7 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads it, and unlocks it with a passcode, or with none.
+    /// Reads it, and unlocks it with a passcode where it is locked with one.
     pub(super) fn read(contents: &[u8], passcode: Option<&str>) -> Result<Self, FormatError> {
         let mut bytes = Bytes::new(contents);
         let salt = bytes.qt_bytes()?;
@@ -31,7 +31,8 @@ impl KeyFile {
         let key = if locked_key.is_empty() && bytes.left() > 0 {
             unlock_strong(bytes.qt_bytes()?, passcode)?
         } else {
-            unlock(locked_key, &passcode_key(passcode.unwrap_or_default(), salt))
+            let with = |passcode: &str| unlock(locked_key, &passcode_key(passcode, salt));
+            with("").or_else(|| with(passcode?))
         };
         let key = key.ok_or_else(|| not_opened(passcode))?;
         let key: [u8; 256] = *key.first_chunk().ok_or_else(|| wrong("has a key of less than 256 bytes"))?;
