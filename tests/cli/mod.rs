@@ -15,6 +15,7 @@ mod mirror;
 mod read;
 mod refusal;
 pub(crate) mod run;
+mod set_user;
 mod settings;
 pub(crate) mod telethon;
 mod top;
