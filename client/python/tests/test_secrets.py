@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import traceback
 from base64 import b64encode
 from collections.abc import Callable
@@ -63,6 +64,9 @@ def test_nothing_that_is_shown_has_a_secret(
             hold._connection, hold._requests, hold._requests.save(SESSION, None, None), hold._standing,
         ]  # fmt: skip
         assert_silent("".join(f"{thing!r} {thing!s}" for thing in shown), hold.token)
+        for thing in (client, hold, watch, stream):
+            with pytest.raises(TypeError):
+                pickle.dumps(thing)
         stream.close()
     captured = capfd.readouterr()
     assert_silent("log: " + caplog.text + captured.out + captured.err, hold.token)

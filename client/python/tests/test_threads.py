@@ -285,6 +285,7 @@ def test_peers_are_kept_found_listed_and_forgotten(client: sessiond.Client) -> N
         keys = [sessiond.PeerKey(username="ANNA"), sessiond.PeerKey(id=6), sessiond.PeerKey(phone="49123")]
         assert hold.peers(keys) == [anna, None, anna]
         assert list(hold.list_peers()) == [group, anna]
+        assert list(hold.list_peers(kinds=[None])) == []
         assert list(hold.list_peers(kinds=[sessiond.PeerKind.USER], after_id=-5, seen_after=1)) == [anna]
         assert hold.delete_peers([-5, 99]).changed == 1
         assert hold.delete_all_peers().changed == 1
@@ -301,8 +302,9 @@ def test_attributes_are_set_and_deleted_together(client: sessiond.Client) -> Non
         assert hold.attributes(["api_id", "none", "lib.temp"]) == [api_id, temporary]
         listed = list(hold.list_attributes("lib.", keys_only=True))
         assert [(found.key, found.value) for found in listed] == [("lib.empty", b""), ("lib.temp", None)]
-        with pytest.raises(sessiond.InvalidArgument):
-            hold.put_attributes([sessiond.Attribute("lib.temp", KEY)])
+        for lossy in (sessiond.Attribute("lib.temp", KEY), *listed[1:]):
+            with pytest.raises(sessiond.InvalidArgument):
+                hold.put_attributes([lossy])
         hold.put_attributes([], delete=["api_id"])
         assert hold.delete_attributes(["lib.empty", "none"]).changed == 1
         assert hold.delete_attributes_below("lib.").changed == 1

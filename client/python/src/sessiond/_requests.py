@@ -142,7 +142,7 @@ class Requests:
             )
 
     def list_peers(
-        self, kinds: Iterable[PeerKind], after_id: int | None, seen_after: int | None
+        self, kinds: Iterable[PeerKind | None], after_id: int | None, seen_after: int | None
     ) -> Request[v1.ListPeersRequest]:
         return Request(
             lambda: v1.ListPeersRequest(
@@ -164,6 +164,14 @@ class Requests:
     def put_attributes(
         self, attributes: Iterable[Attribute], delete_keys: Iterable[str]
     ) -> Request[v1.PutAttributesRequest]:
+        """:raises InvalidArgument: a value was not asked for when it was listed. The daemon would take it for an empty one."""
+        attributes = list(attributes)
+        for attribute in attributes:
+            if attribute.value is None:
+                message = (
+                    f"the attribute {attribute.key!r} has a value that was not asked for, so it would be lost"
+                )
+                raise InvalidArgument("INVALID_SESSION", message)
         return Request(
             lambda: v1.PutAttributesRequest(
                 name=self.name,

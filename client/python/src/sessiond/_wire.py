@@ -103,7 +103,7 @@ def peer_message(peer: Peer) -> v1.Peer:
     return v1.Peer(
         id=peer.id,
         access_hash=peer.access_hash,
-        kind=v1.PEER_KIND_UNSPECIFIED if peer.kind is None else _PEER_KINDS[peer.kind],
+        kind=peer_kind_number(peer.kind),
         bot=peer.bot,
         is_self=peer.is_self,
         min=peer.min,
@@ -143,9 +143,9 @@ def peer_key_message(key: PeerKey) -> v1.PeerKey:
     return v1.PeerKey(peer_name=key.peer_name or "")
 
 
-def peer_kind_number(kind: PeerKind) -> v1.PeerKind.ValueType:
-    """A kind, to be listed."""
-    return _PEER_KINDS[kind]
+def peer_kind_number(kind: PeerKind | None) -> v1.PeerKind.ValueType:
+    """A kind; ``None``: not known."""
+    return v1.PEER_KIND_UNSPECIFIED if kind is None else _PEER_KINDS[kind]
 
 
 def attribute_message(attribute: Attribute) -> v1.Attribute:

@@ -133,12 +133,13 @@ class HeldSession(Held):
     def list_peers(
         self,
         *,
-        kinds: Iterable[PeerKind] = (),
+        kinds: Iterable[PeerKind | None] = (),
         after_id: int | None = None,
         seen_after: int | None = None,
     ) -> Iterator[Peer]:
-        """The peers, by ascending id and as they are when the iterator is first read: all, or those of some kinds, of a higher
-        id, seen after a time in Unix seconds. An iterator that breaks off raises its error; ``after_id`` goes on from there.
+        """The peers, by ascending id and as they are when the iterator is first read: all, or those of some kinds (``None``: not
+        known), of a higher id, seen after a time in Unix seconds. An iterator that breaks off raises its error; ``after_id`` goes
+        on from there.
 
         :raises LimitExceeded: most peers were changed before they were told: list again.
         """
@@ -179,7 +180,7 @@ class HeldSession(Held):
         """Sets attributes and deletes those of the keys in ``delete``, in one commit: together at most 1,000, and 1 MiB. Gives
         the store's revision. To do it again changes nothing. Durable when it returns.
 
-        :raises InvalidArgument: also where one that is secret would no longer be.
+        :raises InvalidArgument: also where one that is secret would no longer be, or where a value was not told.
         :raises LimitExceeded: a session has at most 20,000 attributes, and 16 MiB of them.
         """
         request = self._requests.put_attributes(attributes, delete)
