@@ -103,6 +103,32 @@ def test_a_lost_hold_cancels_its_block_which_raises_the_loss(daemon: Daemon) -> 
     run(test, daemon)
 
 
+def test_blocks_within_each_other_are_each_told_of_their_own_loss(daemon: Daemon) -> None:
+    async def test(client: aio.Client) -> None:
+        inner_lost = asyncio.Event()
+
+        async def block(*names: str) -> None:
+            async with client.hold("outer"):
+                try:
+                    async with client.hold("inner"):
+                        await asyncio.gather(*(client.end_hold(name) for name in names))
+                        await asyncio.Event().wait()
+                except sessiond.Lost:
+                    inner_lost.set()
+                    raise
+
+        for names, inner in [(("outer",), False), (("inner",), True), (("outer", "inner"), None)]:
+            inner_lost.clear()
+            with pytest.raises(sessiond.Lost):
+                await block(*names)
+            assert inner in (None, inner_lost.is_set())
+            task = asyncio.current_task()
+            assert task is not None
+            assert sys.version_info < (3, 11) or task.cancelling() == 0
+
+    run(test, daemon)
+
+
 def test_a_block_that_finds_out_by_itself_is_told_by_the_error(daemon: Daemon) -> None:
     async def test(client: aio.Client) -> None:
         hold = await client.hold("alice")
