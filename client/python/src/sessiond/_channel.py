@@ -16,6 +16,6 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_reconnect_backoff_ms", 200),
     # And one that accepts a connection and says nothing is given up after a second.
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    # The daemon never listens on a proxy.
+    # A proxy that the environment names is for the network, and gRPC would take one for abstract names too.
     ("grpc.enable_http_proxy", 0),
 )
