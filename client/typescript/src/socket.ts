@@ -1,0 +1,32 @@
+import { resolve } from "node:path";
+
+const ABSTRACT = "unix-abstract:";
+const PATH = "unix:";
+
+/**
+ * Where a daemon is looked for: what was given, else what `SESSIOND_SOCKET` names, else where `sessiond serve` serves by
+ * default: as root `/run/sessiond/sessiond.sock`, else `$XDG_RUNTIME_DIR/sessiond/sessiond.sock`, and without that variable
+ * `/tmp/sessiond-UID/sessiond.sock`.
+ *
+ * @returns a path, or `unix-abstract:NAME`
+ */
+export function findSocket(
+  given: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+  uid: number = process.getuid?.() ?? 0,
+): string {
+  const text = given ?? (environment.SESSIOND_SOCKET || defaultSocket(environment, uid));
+  if (text.startsWith(ABSTRACT)) return text;
+  return resolve(text.startsWith(PATH) ? text.slice(PATH.length) : text);
+}
+
+/** The socket as gRPC's name for it. An abstract name is a path that begins with a NUL byte. */
+export function target(socket: string): string {
+  return socket.startsWith(ABSTRACT) ? `${PATH}\0${socket.slice(ABSTRACT.length)}` : PATH + socket;
+}
+
+function defaultSocket(environment: NodeJS.ProcessEnv, uid: number): string {
+  if (uid === 0) return "/run/sessiond/sessiond.sock";
+  const directory = environment.XDG_RUNTIME_DIR;
+  return directory ? `${directory}/sessiond/sessiond.sock` : `/tmp/sessiond-${uid}/sessiond.sock`;
+}
