@@ -15,6 +15,8 @@ export interface Attribute {
   readonly value: Uint8Array;
   /** Whether the value is as secret as an authorization key. One that is secret stays so, until it is deleted. */
   readonly secret?: boolean | undefined;
+  /** Whether there is a value, also where only keys are told. Always set in answers. */
+  readonly hasValue?: boolean | undefined;
 }
 
 /** What a put of attributes may be given. */
@@ -97,6 +99,7 @@ class StoredAttribute implements Attribute {
     readonly key: string,
     readonly value: Uint8Array,
     readonly secret: boolean,
+    readonly hasValue: boolean,
   ) {}
 
   toJSON(): unknown {
@@ -109,9 +112,9 @@ class StoredAttribute implements Attribute {
 }
 
 function toWire({ key, value, secret = false }: Attribute): v1.Attribute {
-  return { key, value: Buffer.from(value), secret, hasValue: true };
+  return { key, value: Buffer.from(value), secret, hasValue: false };
 }
 
-function fromWire({ key, value, secret }: v1.Attribute): Attribute {
-  return new StoredAttribute(key, value, secret);
+function fromWire({ key, value, secret, hasValue }: v1.Attribute): Attribute {
+  return new StoredAttribute(key, value, secret, hasValue);
 }

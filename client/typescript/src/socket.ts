@@ -15,7 +15,7 @@ export function findSocket(
   environment: NodeJS.ProcessEnv = process.env,
   uid: number = process.getuid?.() ?? 0,
 ): string {
-  const text = given ?? (environment.SESSIOND_SOCKET || defaultSocket(environment, uid));
+  const text = given ?? (isSet(environment.SESSIOND_SOCKET) ? environment.SESSIOND_SOCKET : defaultSocket(environment, uid));
   if (text.startsWith(ABSTRACT)) return text;
   return resolve(text.startsWith(PATH) ? text.slice(PATH.length) : text);
 }
@@ -27,6 +27,11 @@ export function target(socket: string): string {
 
 function defaultSocket(environment: NodeJS.ProcessEnv, uid: number): string {
   if (uid === 0) return "/run/sessiond/sessiond.sock";
-  const directory = environment.XDG_RUNTIME_DIR;
-  return directory ? `${directory}/sessiond/sessiond.sock` : `/tmp/sessiond-${uid}/sessiond.sock`;
+  const directory = isSet(environment.XDG_RUNTIME_DIR) ? `${environment.XDG_RUNTIME_DIR}/sessiond` : `/tmp/sessiond-${uid}`;
+  return `${directory}/sessiond.sock`;
+}
+
+/** Empty is as if it were not set. */
+function isSet(variable: string | undefined): variable is string {
+  return variable !== undefined && variable !== "";
 }

@@ -1,6 +1,6 @@
 /** Sessions as messages, and back. */
 
-import * as v1 from "./gen/sessiond/v1/session.js";
+import type * as v1 from "./gen/sessiond/v1/session.js";
 import type { LoadResponse, LostReason as WireLostReason, SaveClear } from "./gen/sessiond/v1/session_service.js";
 import { InvalidArgument, type LostReason, Unexpected } from "./error.js";
 import { AuthKey } from "./secret.js";
