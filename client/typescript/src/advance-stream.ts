@@ -2,7 +2,9 @@ import type { Access } from "./access.js";
 import { AdvanceQueue } from "./advance-queue.js";
 import { Bell } from "./bell.js";
 import type { Exchange } from "./connection.js";
+import { encodable } from "./encodable.js";
 import { ChangeRefused, SessiondError } from "./error.js";
+import { StateChange } from "./gen/sessiond/v1/session.js";
 import * as v1 from "./gen/sessiond/v1/session_service.js";
 import type { Incoming } from "./incoming.js";
 import { isPassing, isStatus, refusal, refusedSequence } from "./refusal.js";
@@ -95,12 +97,14 @@ export class AdvanceStream {
 
   async #push(change: Change): Promise<bigint> {
     if (this.#finished) throw new TypeError("the stream is finished");
+    const content = changeToWire(change);
+    encodable(() => StateChange.encode(content));
     await this.#reached(() => {
       this.#check();
       return this.#pushed - Number(this.#acknowledged.sequence) < MOST_UNACKNOWLEDGED;
     });
     this.#pushed += 1;
-    this.#queue.push(this.#pushed, changeToWire(change));
+    this.#queue.push(this.#pushed, content);
     this.#changed.ring();
     this.#pump();
     return BigInt(this.#pushed);

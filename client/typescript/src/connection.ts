@@ -1,6 +1,7 @@
 import { Client as Channel, type ClientReadableStream, credentials } from "@grpc/grpc-js";
 
-import { Closed, InvalidArgument, Unexpected } from "./error.js";
+import { encodable } from "./encodable.js";
+import { Closed, Unexpected } from "./error.js";
 import { Incoming } from "./incoming.js";
 import { Retry } from "./retry.js";
 import { target } from "./socket.js";
@@ -69,7 +70,7 @@ export class Connection {
     options: CallOptions = {},
     retry = new Retry(this, options.deadlineMs ?? this.deadlineMs, options.signal),
   ): Promise<Answer> {
-    const bytes = encoded(method, request);
+    const bytes = encodable(() => method.requestSerialize(request));
     options.signal?.throwIfAborted();
     return method.responseDeserialize(
       await retry.until(() => this.#unary(method.path, bytes, retry.deadline, options.signal)),
@@ -126,7 +127,7 @@ export class Connection {
   ): Incoming<Answer> {
     if (this.#closed) throw new Closed();
     signal?.throwIfAborted();
-    const bytes = encoded(method, request);
+    const bytes = encodable(() => method.requestSerialize(request));
     return this.#tracked(channel.makeServerStreamRequest(method.path, asItIs, asItIs, bytes), method, signal);
   }
 
@@ -162,16 +163,6 @@ function channel(socket: string): Channel {
     "grpc.max_reconnect_backoff_ms": LONGEST_RECONNECT_MS,
     "grpc-node.flow_control_window": STREAM_WINDOW,
   });
-}
-
-/** The request's bytes, once for all attempts. */
-function encoded<Request>(method: Pick<Method<Request, unknown>, "requestSerialize">, request: Request): Buffer {
-  try {
-    return method.requestSerialize(request);
-  } catch (error) {
-    // A number that is too large for its field, for instance.
-    throw new InvalidArgument("INVALID_SESSION", error instanceof Error ? error.message : String(error));
-  }
 }
 
 function asItIs(bytes: Buffer): Buffer {

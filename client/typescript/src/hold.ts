@@ -176,7 +176,9 @@ async function keep(
   const retry = new Retry(connection, Infinity, lifeLine.signal);
   let stream: LifeLine | undefined = granted;
   try {
-    const reason = await retry.until(async () => {
+    const reason = await retry.until(() => {
+      // The program lets go of it just now.
+      if (!standing.isHeld) throw new Closed();
       const open = stream ?? connection.stream(service.hold, request, lifeLine.signal);
       stream = undefined;
       return listen(open, retry);

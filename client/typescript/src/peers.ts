@@ -1,5 +1,6 @@
 import type { Access } from "./access.js";
 import type { CallOptions } from "./connection.js";
+import { encodable } from "./encodable.js";
 import { Unavailable } from "./error.js";
 import * as v1 from "./gen/sessiond/v1/peer_service.js";
 import { AT_ONCE, inParts, type Kept, parts } from "./kept.js";
@@ -103,7 +104,7 @@ function* messages(peers: readonly Peer[]): Generator<v1.Peer[]> {
   let message: v1.Peer[] = [];
   let room = BYTES_AT_ONCE;
   for (const peer of peers.map(peerToWire)) {
-    const bytes = v1.Peer.encode(peer).finish().length + BYTES_AROUND;
+    const bytes = encodable(() => v1.Peer.encode(peer).finish()).length + BYTES_AROUND;
     if (message.length > 0 && (message.length === AT_ONCE || bytes > room)) {
       yield message;
       message = [];

@@ -56,8 +56,8 @@ export function readSession(value: unknown): Session {
   const { dcs = [], user, state, home_dc: homeDc, test_mode: testMode } = value as Json;
   return {
     dcs: (dcs as Json[]).map((dc) => {
-      const { auth, ...rest } = camelCased(dc) as Json;
-      return { ...rest, ...optional<Json>({ auth: auth === undefined ? auth : new AuthKey(bytes(auth)) }) };
+      const { auth, ...rest } = dc;
+      return { ...camelCased(rest), ...optional<Json>({ auth: auth === undefined ? auth : new AuthKey(bytes(auth)) }) };
     }),
     ...optional<Json>({ user: user && readUser(user as Json), state: state && readState(state as Json), homeDc, testMode }),
   } as unknown as Session;
@@ -111,7 +111,7 @@ export function readPeer(value: unknown): Peer {
   const values = Object.entries((extra ?? {}) as Record<string, string>).map(([key, item]) => [key, bytes(item)]);
   return {
     id: BigInt(id as string),
-    ...(camelCased(rest) as object),
+    ...camelCased(rest),
     ...optional<Partial<Peer>>({
       accessHash: accessHash === undefined ? accessHash : BigInt(accessHash as string),
       seen: seen === undefined ? seen : BigInt(seen as string),

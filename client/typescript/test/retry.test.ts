@@ -32,10 +32,10 @@ test("each write has a request id of its own, or the one that is given", async (
   const ids = new Set<string>();
   for (const requestId of [undefined, undefined, "mine"]) {
     const write = held.delete({ requestId, expectedRevision: 3n });
-    const { request, answer } = await fake.call("delete");
-    assert.equal(request.expectedRevision, 3n);
-    ids.add(request.requestId);
-    answer({ revision: 1n });
+    const call = await fake.call("delete");
+    assert.equal(call.request.expectedRevision, 3n);
+    ids.add(call.request.requestId);
+    call.answer({ revision: 1n });
     await write;
   }
   assert.equal(ids.size, 3);

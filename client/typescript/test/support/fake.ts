@@ -7,7 +7,7 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
-  status,
+  type status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { type Client, connect, type ConnectOptions } from "@sessiond/client";
