@@ -10,16 +10,16 @@ export interface Shown {
 
 /** A held session as it is reached: by its name and its token, for as long as it is held. */
 export class Access {
+  /** What shows that the session is held. */
+  readonly shown: Shown;
+
   constructor(
     readonly connection: Connection,
     readonly name: string,
     readonly token: Token,
     readonly standing: Standing,
-  ) {}
-
-  /** What shows that the session is held. */
-  get shown(): Shown {
-    return { name: this.name, token: Buffer.from(this.token.expose()) };
+  ) {
+    this.shown = { name, token: Buffer.from(token.expose()) };
   }
 
   /**

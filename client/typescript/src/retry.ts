@@ -1,4 +1,5 @@
 import type { ServiceError } from "@grpc/grpc-js";
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Connection } from "./connection.js";
@@ -28,6 +29,8 @@ export class Retry {
     this.#connection = connection;
     this.#patienceMs = patienceMs;
     this.#signal = signal;
+    // Any number of calls may share a signal, and Node would take more than ten for a leak.
+    if (signal) setMaxListeners(0, signal);
     this.#deadline = performance.now() + patienceMs;
   }
 

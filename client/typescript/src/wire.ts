@@ -37,8 +37,9 @@ export function loadedFromWire({ session, revision, holder }: LoadResponse): Loa
   return { session: session && sessionFromWire(session), revision, holder };
 }
 
-export function changeToWire({ channels = [], removedChannels = [], ...counters }: Change): v1.StateChange {
-  return { ...counters, channels, removedChannels };
+/** Field by field: a spread costs several times as much, and every advance comes through here. */
+export function changeToWire({ pts, qts, date, seq, channels = [], removedChannels = [] }: Change): v1.StateChange {
+  return { pts, qts, date, seq, channels, removedChannels };
 }
 
 export function clearToWire(clear: Clear | undefined): SaveClear | undefined {

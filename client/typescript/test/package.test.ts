@@ -31,6 +31,21 @@ test("import and require give the same classes", async () => {
   assert.equal(await output("required.cjs", `console.log(typeof require("@sessiond/client").connect)`), "function\n");
 });
 
+test("programs of either kind are checked against its types", async () => {
+  const program = `import { connect, Lost, type Hold, type WatchEvent } from "@sessiond/client";
+    export async function advance(hold: Hold): Promise<bigint> {
+      return hold.advance({ pts: 1, channels: [{ id: 5n, pts: 2 }] }, { expectedRevision: 3n, signal: hold.signal });
+    }
+    export const told = (event: WatchEvent): bigint => (event.type === "advanced" ? event.previousRevision : 0n);
+    export const reason = (error: unknown): string => (error instanceof Lost ? error.reason : "");
+    export const revision: Promise<bigint> = connect().withHold("alice", { wait: true }, advance);`;
+  const files = ["program.mts", "program.cts"];
+  for (const file of files) await writeFile(join(PROJECT, file), program);
+  const tsc = join(__dirname, "..", "node_modules", "typescript", "bin", "tsc");
+  const types = ["--types", "node", "--typeRoots", join(__dirname, "..", "node_modules", "@types")];
+  await run(process.execPath, [tsc, "--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", ...types, ...files], { cwd: PROJECT });
+});
+
 test("the package has what it needs, and nothing else", async () => {
   const installed = await readdir(join(PROJECT, "node_modules", "@sessiond", "client"));
   assert.deepEqual(installed.sort(), ["README.md", "dist", "package.json"]);

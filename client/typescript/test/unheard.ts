@@ -1,12 +1,22 @@
-/** A program that holds a session and listens to nothing: what becomes of it when the hold is lost? Arguments: socket, name. */
+/**
+ * A program that holds alice, and listens to nothing: what becomes of it when the hold is lost? Arguments: the socket, and
+ * `reading` for one that reads the session meanwhile.
+ */
 
 import { connect } from "@sessiond/client";
 
-const [, , socket, name] = process.argv;
+const [, , socket, reading] = process.argv;
 
 async function main(): Promise<void> {
-  const hold = await connect({ socket }).hold(name ?? "");
-  console.log(`held at ${hold.fence}`);
+  const hold = await connect({ socket }).hold("alice");
+  console.log("held");
+  if (reading !== "reading") return;
+  const outcome = await hold.load().then(
+    () => "read",
+    (error: unknown) => String(error),
+  );
+  console.log(outcome);
+  hold.drop();
 }
 
 void main();
