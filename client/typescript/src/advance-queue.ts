@@ -1,8 +1,8 @@
 import type { StateChange } from "./gen/sessiond/v1/session.js";
 
 /**
- * Most channels that what is sent again has in one message, which is at most 18 bytes for each: as many as a session has, and
- * within the daemon's limit for a message.
+ * Most channels that what is sent again has in one message, which is at most 18 bytes for each: as many as a session
+ * has, and within the daemon's limit for a message.
  */
 const MOST_JOINED = 100_000;
 
@@ -31,7 +31,9 @@ export class AdvanceQueue {
     this.#changes.push({ last, content });
   }
 
-  /** Begins a connection. What the last one sent and was not acknowledged becomes one change, or as many as it takes. */
+  /**
+   * Begins a connection. What the last one sent and was not acknowledged becomes one change, or as many as it takes.
+   */
   begin(): void {
     const sent = this.#changes.splice(0, this.#sent);
     this.#sent = 0;
@@ -90,8 +92,9 @@ export function joined(changes: readonly StateChange[]): StateChange {
 }
 
 /**
- * A change as several that no message is too small for. Each channel has its last value at once, so that none is seen to go
- * back. What is forgotten comes first, so that there are never more channels than before or after; the counters come last.
+ * A change as several that no message is too small for. Each channel has its last value at once, so that none is seen
+ * to go back. What is forgotten comes first, so that there are never more channels than before or after; the counters
+ * come last.
  */
 function parts(change: StateChange): StateChange[] {
   const { channels, removedChannels, ...counters } = change;

@@ -13,8 +13,8 @@ import type { Change } from "./session.js";
 import { changeToWire } from "./wire.js";
 
 /**
- * Most changes that are on their way at once. Room for the batches that the daemon commits while the acknowledgement of an
- * earlier one travels; a few hundred bytes each.
+ * Most changes that are on their way at once. Room for the batches that the daemon commits while the acknowledgement of
+ * an earlier one travels; a few hundred bytes each.
  */
 const MOST_UNACKNOWLEDGED = 8192;
 
@@ -31,10 +31,11 @@ type Requests = Exchange<v1.AdvanceStreamRequest, v1.AdvanceStreamResponse>;
 /**
  * Changes of one session that do not wait for each other's answers.
  *
- * They are applied in order, each as a commit of its own. When the connection breaks, those that were not acknowledged are
- * sent again as one change with the same effect, so that no counter is ever seen to go back. The first change that is refused
- * ends the stream: it and those after it are not applied, and every method fails with `ChangeRefused`, which says which it
- * was. The stream also ends with `Lost`, and with `Unavailable` when no daemon answered for as long as the client's deadline.
+ * They are applied in order, each as a commit of its own. When the connection breaks, those that were not acknowledged
+ * are sent again as one change with the same effect, so that no counter is ever seen to go back. The first change that
+ * is refused ends the stream: it and those after it are not applied, and every method fails with `ChangeRefused`, which
+ * says which it was. The stream also ends with `Lost`, and with `Unavailable` when no daemon answered for as long as
+ * the client's deadline.
  *
  * What was not acknowledged when the program lets go of it, or of the hold, may or may not be applied.
  */

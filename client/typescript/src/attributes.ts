@@ -34,8 +34,8 @@ export interface AttributeFilter extends CallOptions {
 }
 
 /**
- * The attributes of a held session. They are kept beside it: writing them moves no revision of it, and no watcher is told.
- * docs/attributes.md has the keys that libraries share. Every method fails as those of `HeldSession` do.
+ * The attributes of a held session. They are kept beside it: writing them moves no revision of it, and no watcher is
+ * told. docs/attributes.md has the keys that libraries share. Every method fails as those of `HeldSession` do.
  */
 export class Attributes {
   readonly #access: Access;
@@ -46,7 +46,8 @@ export class Attributes {
   }
 
   /**
-   * Sets attributes and deletes others, in one commit: together at most 1,000, and 1 MiB. To do it again changes nothing.
+   * Sets attributes and deletes others, in one commit: together at most 1,000, and 1 MiB. To do it again changes
+   * nothing.
    *
    * @returns the store's revision after it
    */

@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 
 import { Access } from "./access.js";
 import { type CallOptions, Connection } from "./connection.js";
+import type { Lost } from "./error.js";
 import * as admin from "./gen/sessiond/v1/admin_service.js";
 import * as v1 from "./gen/sessiond/v1/session_service.js";
 import { HeldSession } from "./held.js";
@@ -25,8 +26,8 @@ const { SessionServiceService: sessions } = v1;
 /** Settings of a client. */
 export interface ConnectOptions {
   /**
-   * Where the daemon serves: a path, `unix:PATH`, or `unix-abstract:NAME`. Absent: what `SESSIOND_SOCKET` names, else where
-   * `sessiond serve` serves by default.
+   * Where the daemon serves: a path, `unix:PATH`, or `unix-abstract:NAME`. Absent: what `SESSIOND_SOCKET` names, else
+   * where `sessiond serve` serves by default.
    */
   readonly socket?: string | undefined;
   /** How long a call waits for a daemon, in milliseconds. Absent: 30,000. `Infinity`: for ever. */
@@ -61,9 +62,9 @@ export function connect(options: ConnectOptions = {}): Client {
 /**
  * A client of the daemon.
  *
- * It has two connections, one for watches and one for everything else, made when they are needed, and again whenever they break.
- * While no daemon answers, calls are tried again, at most a second apart, until their deadline; then they fail with
- * `Unavailable`. A write goes through once however often it is tried.
+ * It has two connections, one for watches and one for everything else, made when they are needed, and again whenever
+ * they break. While no daemon answers, calls are tried again, at most a second apart, until their deadline; then they
+ * fail with `Unavailable`. A write goes through once however often it is tried.
  *
  * Idle connections do not keep the process alive; calls, holds and watches do.
  */
@@ -92,11 +93,11 @@ export class Client {
   }
 
   /**
-   * Holds a session while some work is done, as `navigator.locks.request` does with a lock: what the work comes to is what this
-   * comes to, after the session was released.
+   * Holds a session while some work is done, as `navigator.locks.request` does with a lock: what the work comes to is
+   * what this comes to, after the session was released.
    *
-   * Where the hold is lost in the middle, this fails with `Lost` at once. The work is told by `hold.signal`; the daemon grants
-   * the session to the next when the work has ended, though it does not wait longer than its resume window.
+   * Where the hold is lost in the middle, this fails with `Lost` at once. The work is told by `hold.signal`; the daemon
+   * grants the session to the next when the work has ended, though it does not wait longer than its resume window.
    */
   async withHold<Result>(
     name: string,
@@ -106,8 +107,7 @@ export class Client {
     const held = await this.hold(name, options);
     const { signal } = held;
     const lost = new Promise<never>((_, reject) => {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is Lost
-      const tell = (): void => { reject(signal.reason); };
+      const tell = (): void => reject(signal.reason as Lost);
       if (signal.aborted) tell();
       else signal.addEventListener("abort", tell);
     });
@@ -144,7 +144,9 @@ export class Client {
     return new Watch(this.#connection, options);
   }
 
-  /** Ends a session's hold. The holder is told, and may write no more. Of a session that nobody holds: nothing happens. */
+  /**
+   * Ends a session's hold. The holder is told, and may write no more. Of a session that nobody holds: nothing happens.
+   */
   async endHold(name: string, options?: CallOptions): Promise<void> {
     checkName(name);
     await this.#connection.call(operators.endHold, { name }, options);
@@ -156,9 +158,9 @@ export class Client {
   }
 
   /**
-   * Settles a session's mirror, the file `NAME.session`; needs a session that nobody holds. `WRITE`: the newest state is written
-   * into it, unless the file is not as the daemon left it (`ForeignFile`). `REPLACE`: a new file is written, whatever is there.
-   * `TAKE`: what is in the file becomes the session's content.
+   * Settles a session's mirror, the file `NAME.session`; needs a session that nobody holds. `WRITE`: the newest state
+   * is written into it, unless the file is not as the daemon left it (`ForeignFile`). `REPLACE`: a new file is written,
+   * whatever is there. `TAKE`: what is in the file becomes the session's content.
    *
    * @throws HeldByAnother, ForeignFile, FileInUse and others
    */
@@ -170,16 +172,16 @@ export class Client {
   }
 
   /**
-   * Ends both connections. Watches end, calls that are under way fail with `Closed`, and holds are dropped without release:
-   * release them first.
+   * Ends both connections. Watches end, calls that are under way fail with `Closed`, and holds are dropped without
+   * release: release them first.
    */
   close(): void {
     this.#connection.close();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- a client may come to have something to wait for
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    return Promise.resolve();
   }
 
   [inspect.custom](): string {

@@ -34,11 +34,13 @@ interface Call {
 }
 
 /**
- * Window of a stream, in bytes: what the daemon sends of one that is not read. Node gives back the connection's own window
- * whatever the streams do, so that one that is not read holds up no other.
+ * Window of a stream, in bytes: what the daemon sends of one that is not read. Node gives back the connection's own
+ * window whatever the streams do, so that one that is not read holds up no other.
  */
 const STREAM_WINDOW = 65_535;
-/** How often gRPC itself tries to connect. A call that finds no connection fails at once, and is tried again by `Retry`. */
+/**
+ * How often gRPC itself tries to connect. A call that finds no connection fails at once, and is tried again by `Retry`.
+ */
 const FIRST_RECONNECT_MS = 20;
 const LONGEST_RECONNECT_MS = 250;
 

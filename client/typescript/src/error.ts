@@ -4,15 +4,17 @@ import type { ServiceError } from "@grpc/grpc-js";
 export type InvalidReason = "INVALID_SESSION" | "INVALID_PAGE_TOKEN" | "TOKEN_REQUIRED" | "REQUEST_ID_REUSED";
 
 /**
- * Why a hold ended without a release: `FENCED`, its token is not the current one any more, since its time to come back was
- * over or another holds the session by now; `ENDED_BY_ADMIN`, an operator ended it; `RESUMED_ELSEWHERE`, another stream goes on
- * with it, by its token.
+ * Why a hold ended without a release: `FENCED`, its token is not the current one any more, since its time to come back
+ * was over or another holds the session by now; `ENDED_BY_ADMIN`, an operator ended it; `RESUMED_ELSEWHERE`, another
+ * stream goes on with it, by its token.
  */
 export type LostReason = "FENCED" | "ENDED_BY_ADMIN" | "RESUMED_ELSEWHERE";
 
 /** Why a call did not go through. Each reason is a class of its own, and a `code`; the texts are for people. */
 export abstract class SessiondError extends Error {
-  /** The reason, as the schema's `Reason` names it; and `LOST`, `UNAVAILABLE`, `CHANGE_REFUSED`, `CLOSED`, `UNEXPECTED`. */
+  /**
+   * The reason, as the schema's `Reason` names it; and `LOST`, `UNAVAILABLE`, `CHANGE_REFUSED`, `CLOSED`, `UNEXPECTED`.
+   */
   abstract readonly code: string;
 
   override get name(): string {

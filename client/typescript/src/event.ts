@@ -5,9 +5,10 @@ import type { Session } from "./session.js";
 import { lostReasonFromWire, sessionFromWire } from "./wire.js";
 
 /**
- * Why a watch starts over: `FIRST`, it is new, or broke before it was synced; `LOG_TRIMMED`, the daemon's log no longer has what
- * came after the position; `OTHER_STORE`, the store is another, or the position is not one of its own; `LAGGED`, the watch fell
- * so far behind that the log no longer had its place; `UNKNOWN`, one that this version does not know.
+ * Why a watch starts over: `FIRST`, it is new, or broke before it was synced; `LOG_TRIMMED`, the daemon's log no longer
+ * has what came after the position; `OTHER_STORE`, the store is another, or the position is not one of its own;
+ * `LAGGED`, the watch fell so far behind that the log no longer had its place; `UNKNOWN`, one that this version does
+ * not know.
  */
 export type RestartReason = "FIRST" | "LOG_TRIMMED" | "OTHER_STORE" | "LAGGED" | "UNKNOWN";
 

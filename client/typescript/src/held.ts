@@ -18,8 +18,8 @@ export interface WriteOptions extends CallOptions {
   /** Refuse with `RevisionMismatch` unless the session is at this revision. 0: there must be none yet. */
   readonly expectedRevision?: bigint | undefined;
   /**
-   * Sent in place of a new request id, at most 128 bytes: for a program that repeats its writes after its own restart. The same
-   * id with the same content takes effect once.
+   * Sent in place of a new request id, at most 128 bytes: for a program that repeats its writes after its own restart.
+   * The same id with the same content takes effect once.
    */
   readonly requestId?: string | undefined;
 }
@@ -31,11 +31,12 @@ export interface MergeOptions extends WriteOptions {
 }
 
 /**
- * A held session: what its keys can be read by and its data written with. It does not keep the session held; the `Hold` does.
+ * A held session: what its keys can be read by and its data written with. It does not keep the session held; the `Hold`
+ * does.
  *
- * While no daemon answers, a call is tried again until its deadline; a write goes through once, however often it is tried.
- * Every method fails with `Lost` (with a token that was given, `Fenced`) once the session is not held any more, with
- * `Unavailable` when no daemon answers in time, and with what the daemon refuses.
+ * While no daemon answers, a call is tried again until its deadline; a write goes through once, however often it is
+ * tried. Every method fails with `Lost` (with a token that was given, `Fenced`) once the session is not held any more,
+ * with `Unavailable` when no daemon answers in time, and with what the daemon refuses.
  */
 export class HeldSession {
   readonly #access: Access;
@@ -62,9 +63,9 @@ export class HeldSession {
   }
 
   /**
-   * Aborted when the hold is lost, with the error as its reason: stop using the keys then. A hold that is released is never
-   * lost; a daemon that is down does not end one either. Without the `Hold`, in a process that was given the token, a loss shows
-   * itself at the next call.
+   * Aborted when the hold is lost, with the error as its reason: stop using the keys then. A hold that is released is
+   * never lost; a daemon that is down does not end one either. Without the `Hold`, in a process that was given the
+   * token, a loss shows itself at the next call.
    */
   get signal(): AbortSignal {
     return this.#access.standing.signal;
@@ -86,8 +87,8 @@ export class HeldSession {
   }
 
   /**
-   * Adds what this session knows to what is stored, and takes nothing away but what `clear` names: what is absent, and a
-   * counter that is 0, keeps what is stored.
+   * Adds what this session knows to what is stored, and takes nothing away but what `clear` names: what is absent, and
+   * a counter that is 0, keeps what is stored.
    */
   async merge(session: Session, options?: MergeOptions): Promise<bigint> {
     const clear = clearToWire(options?.clear);
@@ -105,7 +106,10 @@ export class HeldSession {
     return new AdvanceStream(this.#access);
   }
 
-  /** Deletes the session, its peers and its attributes. `load` and `save` still work after it. Of nothing: the revision is 0. */
+  /**
+   * Deletes the session, its peers and its attributes. `load` and `save` still work after it. Of nothing: the revision
+   * is 0.
+   */
   async delete(options?: WriteOptions): Promise<bigint> {
     return (await this.#access.call(sessions.delete, conditions(options), options)).revision;
   }

@@ -35,9 +35,10 @@ type LifeLine = Incoming<v1.HoldResponse>;
 /**
  * A session, held for this process alone.
  *
- * A daemon that is down or restarts does not end a hold: it is taken up again by its token, for as long as it takes. Where it is
- * lost, the program hears of it by `onLost` and by `signal`, and every later call fails with `Lost`. If it has asked for
- * neither, and no call is under way that can tell it, the loss is an unhandled rejection, which ends the process.
+ * A daemon that is down or restarts does not end a hold: it is taken up again by its token, for as long as it takes.
+ * Where it is lost, the program hears of it by `onLost` and by `signal`, and every later call fails with `Lost`. If it
+ * has asked for neither, and no call is under way that can tell it, the loss is an unhandled rejection, which ends the
+ * process.
  *
  * `release` is the clean end. While it is held, the process does not end by itself.
  */
@@ -79,8 +80,8 @@ export class Hold extends HeldSession {
   /**
    * Lets the session go, at once and for good. Close the connection to Telegram first.
    *
-   * @throws Lost: the hold had ended before. Unavailable: the daemon was not told, and passes the session on by its own rules.
-   * Either way this process does not hold it any more.
+   * @throws Lost: the hold had ended before. Unavailable: the daemon was not told, and passes the session on by its own
+   * rules. Either way this process does not hold it any more.
    */
   async release(options: CallOptions = {}): Promise<void> {
     const { connection, standing, name, shown } = this.#access;
@@ -99,9 +100,9 @@ export class Hold extends HeldSession {
   }
 
   /**
-   * Lets go of the session without telling the daemon, as a process that ends does. Where it was lost, that tells the daemon
-   * that the keys are not in use any more. Otherwise the session stays this process's until the resume window is over, because
-   * the connection to Telegram may live on: prefer `release`.
+   * Lets go of the session without telling the daemon, as a process that ends does. Where it was lost, that tells the
+   * daemon that the keys are not in use any more. Otherwise the session stays this process's until the resume window is
+   * over, because the connection to Telegram may live on: prefer `release`.
    */
   drop(): void {
     this.#access.standing.release();
@@ -185,8 +186,9 @@ async function keep(
     });
     // The session is granted to the next when this stream is closed: when the program lets go of the hold.
     standing.lose(reason);
-  } catch {
-    // The program has let go, of the hold or of the client.
+  } catch (error) {
+    // Anything but that the program has let go, of the hold or of the client, is a fault of ours and is not hidden.
+    if (!(error instanceof Closed)) throw error;
     standing.release();
   }
 }

@@ -15,5 +15,6 @@ export function checkName(name: string): void {
   if (name.length > MAX_LENGTH) {
     throw new InvalidName(`a session name is at most ${MAX_LENGTH} characters long, this one has ${name.length}`);
   }
-  if (first === "." || first === "-") throw new InvalidName(`a session name does not begin with ${JSON.stringify(first)}`);
+  if (first === "." || first === "-")
+    throw new InvalidName(`a session name does not begin with ${JSON.stringify(first)}`);
 }

@@ -8,8 +8,9 @@ export type PeerKind = Exclude<keyof typeof v1.PeerKind, "UNSPECIFIED" | "UNRECO
 /**
  * A user, group or channel that the session's account met, and what it takes to address it.
  *
- * What is absent is not known; put over what is stored, it keeps it. Peers that are read show their id and kind alone when
- * they are printed or serialized: access hashes are secret, and names and phone numbers are nobody else's business.
+ * What is absent is not known; put over what is stored, it keeps it. Peers that are read show their id and kind alone
+ * when they are printed or serialized: access hashes are secret, and names and phone numbers are nobody else's
+ * business.
  */
 export interface Peer {
   /** Marked id, not 0: a user's as it is, a basic group's negative, a channel's as -(10^12 + id). */
@@ -33,8 +34,8 @@ export interface Peer {
   /** When it was last seen, in Unix seconds. Absent: now. */
   readonly seen?: bigint | undefined;
   /**
-   * What single libraries keep of it, by a key that begins with the library's name and a dot. Merged by key; an empty value
-   * deletes one.
+   * What single libraries keep of it, by a key that begins with the library's name and a dot. Merged by key; an empty
+   * value deletes one.
    */
   readonly extra?: Readonly<Record<string, Uint8Array>> | undefined;
 }

@@ -26,8 +26,8 @@ export interface PeerFilter extends CallOptions {
 }
 
 /**
- * The peers of a held session. They are kept beside it: writing them moves no revision of it, and no watcher is told. Every
- * method fails as those of `HeldSession` do.
+ * The peers of a held session. They are kept beside it: writing them moves no revision of it, and no watcher is told.
+ * Every method fails as those of `HeldSession` do.
  */
 export class Peers {
   readonly #access: Access;
@@ -38,8 +38,8 @@ export class Peers {
   }
 
   /**
-   * Adds what is known of peers to what is stored, in as many calls as it takes, one after the other. To put them again changes
-   * nothing. Each call is a sync of the disk: put together what there is.
+   * Adds what is known of peers to what is stored, in as many calls as it takes, one after the other. To put them again
+   * changes nothing. Each call is a sync of the disk: put together what there is.
    */
   async put(peers: readonly Peer[], options?: CallOptions): Promise<Kept> {
     return inParts(messages(peers), (some) => this.#access.call(service.putPeers, { peers: some }, options));

@@ -27,7 +27,9 @@ export function isLate(failed: ServiceError): boolean {
 /** Codes that gRPC makes up where there was no answer: of a connection that could not be made, or was cut. */
 const CUT: readonly status[] = [status.UNAVAILABLE, status.UNKNOWN, status.CANCELLED, status.INTERNAL];
 
-/** Whether the same request may get another answer: no daemon answered, or one that starts, stops, or whose disk failed. */
+/**
+ * Whether the same request may get another answer: no daemon answered, or one that starts, stops, or whose disk failed.
+ */
 export function isPassing(failed: ServiceError): boolean {
   const info = errorInfo(failed);
   return info ? failed.code === status.UNAVAILABLE || info.reason === "STORAGE_FAILED" : CUT.includes(failed.code);

@@ -10,7 +10,9 @@ const FIRST_DELAY_MS = 20;
 /** Attempts are at most this far apart, so that a daemon that is back is noticed at once. */
 const LONGEST_DELAY_MS = 1000;
 
-/** One call over all its attempts: while no daemon answers, it is tried again, at most a second apart, until a deadline. */
+/**
+ * One call over all its attempts: while no daemon answers, it is tried again, at most a second apart, until a deadline.
+ */
 export class Retry {
   readonly #connection: Connection;
   readonly #patienceMs: number;
@@ -59,8 +61,8 @@ export class Retry {
   /**
    * Waits before the next attempt.
    *
-   * @throws what was thrown, as an error of this package, if it is not one that passes; `Unavailable` or `StorageFailed` where
-   * the deadline comes first
+   * @throws what was thrown, as an error of this package, if it is not one that passes; `Unavailable` or
+   * `StorageFailed` where the deadline comes first
    */
   async pause(thrown: unknown): Promise<void> {
     this.#signal?.throwIfAborted();

@@ -31,7 +31,10 @@ abstract class Secret {
   }
 }
 
-/** An authorization key: 256 bytes. Whoever has it has the account. It is not shown by `console.log` or `JSON.stringify`. */
+/**
+ * An authorization key: 256 bytes. Whoever has it has the account. It is not shown by `console.log` or
+ * `JSON.stringify`.
+ */
 export class AuthKey extends Secret {
   /** @throws InvalidArgument unless there are 256 bytes. */
   constructor(bytes: Uint8Array) {

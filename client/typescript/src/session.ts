@@ -24,7 +24,10 @@ export interface DataCenter {
   readonly ipv4Addr?: string | undefined;
   /** IPv6 address, `ip:port` without brackets. */
   readonly ipv6Addr?: string | undefined;
-  /** The authorization key. Absent: there is none, or, where `hasAuth` is set, it is withheld from who does not hold the session. */
+  /**
+   * The authorization key. Absent: there is none, or, where `hasAuth` is set, it is withheld from who does not hold the
+   * session.
+   */
   readonly auth?: AuthKey | undefined;
   /** Whether there is a key, known here or not. Always set in answers. */
   readonly hasAuth?: boolean | undefined;

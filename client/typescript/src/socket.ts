@@ -4,9 +4,9 @@ const ABSTRACT = "unix-abstract:";
 const PATH = "unix:";
 
 /**
- * Where a daemon is looked for: what was given, else what `SESSIOND_SOCKET` names, else where `sessiond serve` serves by
- * default: as root `/run/sessiond/sessiond.sock`, else `$XDG_RUNTIME_DIR/sessiond/sessiond.sock`, and without that variable
- * `/tmp/sessiond-UID/sessiond.sock`.
+ * Where a daemon is looked for: what was given, else what `SESSIOND_SOCKET` names, else where `sessiond serve` serves
+ * by default: as root `/run/sessiond/sessiond.sock`, else `$XDG_RUNTIME_DIR/sessiond/sessiond.sock`, and without that
+ * variable `/tmp/sessiond-UID/sessiond.sock`.
  *
  * @returns a path, or `unix-abstract:NAME`
  */
@@ -15,7 +15,8 @@ export function findSocket(
   environment: NodeJS.ProcessEnv = process.env,
   uid: number = process.getuid?.() ?? 0,
 ): string {
-  const text = given ?? (isSet(environment.SESSIOND_SOCKET) ? environment.SESSIOND_SOCKET : defaultSocket(environment, uid));
+  const text =
+    given ?? (isSet(environment.SESSIOND_SOCKET) ? environment.SESSIOND_SOCKET : defaultSocket(environment, uid));
   if (text.startsWith(ABSTRACT)) return text;
   return resolve(text.startsWith(PATH) ? text.slice(PATH.length) : text);
 }
@@ -27,7 +28,9 @@ export function target(socket: string): string {
 
 function defaultSocket(environment: NodeJS.ProcessEnv, uid: number): string {
   if (uid === 0) return "/run/sessiond/sessiond.sock";
-  const directory = isSet(environment.XDG_RUNTIME_DIR) ? `${environment.XDG_RUNTIME_DIR}/sessiond` : `/tmp/sessiond-${uid}`;
+  const directory = isSet(environment.XDG_RUNTIME_DIR)
+    ? `${environment.XDG_RUNTIME_DIR}/sessiond`
+    : `/tmp/sessiond-${uid}`;
   return `${directory}/sessiond.sock`;
 }
 

@@ -3,8 +3,8 @@ import { ChangeRefused, Fenced, Lost, type LostReason } from "./error.js";
 /**
  * How a held session stands: held, let go, or lost. What it became once, it stays.
  *
- * A loss is told to whoever listens. If nobody does, and no call is under way that fails with it, it is a rejection that
- * nobody handles: Node ends the process, as for an `error` event that nobody listens to.
+ * A loss is told to whoever listens. If nobody does, and no call is under way that fails with it, it is a rejection
+ * that nobody handles: Node ends the process, as for an `error` event that nobody listens to.
  */
 export class Standing {
   readonly #loss: (reason: LostReason) => Lost | Fenced;

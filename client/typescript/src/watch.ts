@@ -7,9 +7,9 @@ import { checkName } from "./name.js";
 import { Retry } from "./retry.js";
 
 /**
- * Which commits a watch is told. `EVERY_CHANGE`: every one. `LATEST`: when the watch is behind, not those that later ones
- * superseded; several of a session may come as one, and after a broken connection commits may come again, also as part of one
- * that took them in. Only synced and bookmarks say how far a watch of the latest has come.
+ * Which commits a watch is told. `EVERY_CHANGE`: every one. `LATEST`: when the watch is behind, not those that later
+ * ones superseded; several of a session may come as one, and after a broken connection commits may come again, also as
+ * part of one that took them in. Only synced and bookmarks say how far a watch of the latest has come.
  */
 export type WatchMode = "EVERY_CHANGE" | "LATEST";
 
@@ -43,13 +43,13 @@ export interface WatchOptions {
  * Follows sessions: an async iterable of what happens to them.
  *
  * It begins with restarted, a snapshot of each session, and synced; then comes every commit, in order, once, with none
- * left out. When the connection breaks or the daemon restarts it goes on where it was, for as long as it takes; where that
- * is not possible it says so by another restarted. Before the first event, no daemon for as long as the client's deadline
- * is `Unavailable`. It has ended after an error, after `close`, and when a loop over it is left.
+ * left out. When the connection breaks or the daemon restarts it goes on where it was, for as long as it takes; where
+ * that is not possible it says so by another restarted. Before the first event, no daemon for as long as the client's
+ * deadline is `Unavailable`. It has ended after an error, after `close`, and when a loop over it is left.
  *
  * It connects when it is first read, and may be left unread from then on: that holds nothing else up.
  */
-export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undefined> {
+export class Watch implements AsyncIterable<WatchEvent> {
   readonly #connection: Connection;
   readonly #options: WatchOptions;
   readonly #events: AsyncGenerator<WatchEvent, undefined, undefined>;
@@ -84,13 +84,13 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
 
   /** Ends the watch, as a loop does that is left. */
   return(): Promise<IteratorResult<WatchEvent, undefined>> {
-    this.close();
+    this.#end.abort(new Closed());
     return this.#events.return(undefined);
   }
 
   /** Ends the watch: whoever waits for its next event is told that there is none. */
   close(): void {
-    this.#end.abort(new Closed());
+    void this.return();
   }
 
   [Symbol.asyncIterator](): this {

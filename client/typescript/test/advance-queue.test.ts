@@ -25,7 +25,10 @@ test("acknowledgements are counted over all connections", () => {
   assert.equal(queue.acknowledge(2), 2);
   queue.begin();
   // Those that were sent and not acknowledged are one now.
-  assert.deepEqual(send(queue), [[1, 4], [2, 5]]);
+  assert.deepEqual(send(queue), [
+    [1, 4],
+    [2, 5],
+  ]);
   assert.equal(queue.acknowledge(1), 4);
   assert.equal(queue.acknowledge(2), 5);
   assert.equal(queue.acknowledge(2), 5);
@@ -45,17 +48,31 @@ test("a refused change is named by its own sequence", () => {
 
 test("changes are joined to one with the same effect", () => {
   const one = joined([
-    { pts: 1, date: 5n, channels: [{ id: 1n, pts: 1 }, { id: 2n, pts: 1 }], removedChannels: [3n] },
+    {
+      pts: 1,
+      date: 5n,
+      channels: [
+        { id: 1n, pts: 1 },
+        { id: 2n, pts: 1 },
+      ],
+      removedChannels: [3n],
+    },
     { pts: 2, channels: [{ id: 3n, pts: 9 }], removedChannels: [1n] },
   ]);
-  assert.deepEqual({ ...one }, {
-    pts: 2,
-    date: 5n,
-    qts: undefined,
-    seq: undefined,
-    channels: [{ id: 3n, pts: 9 }, { id: 2n, pts: 1 }].sort((a, b) => Number(a.id - b.id)),
-    removedChannels: [1n],
-  });
+  assert.deepEqual(
+    { ...one },
+    {
+      pts: 2,
+      date: 5n,
+      qts: undefined,
+      seq: undefined,
+      channels: [
+        { id: 3n, pts: 9 },
+        { id: 2n, pts: 1 },
+      ].sort((a, b) => Number(a.id - b.id)),
+      removedChannels: [1n],
+    },
+  );
 });
 
 test("what is too large for a message is sent again as several, and is durable with the last", () => {
@@ -65,7 +82,10 @@ test("what is too large for a message is sent again as several, and is durable w
   queue.push(2, { pts: 2, channels: channels.slice(75_000), removedChannels: [] });
   send(queue);
   queue.begin();
-  assert.deepEqual(send(queue), [[1, undefined], [2, 2]]);
+  assert.deepEqual(send(queue), [
+    [1, undefined],
+    [2, 2],
+  ]);
   assert.equal(queue.acknowledge(1), 0);
   assert.equal(queue.acknowledge(2), 2);
 });

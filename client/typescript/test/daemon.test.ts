@@ -1,6 +1,13 @@
 /** The package and a real daemon. */
 
-import { AuthKey, HeldByAnother, LimitExceeded, RevisionMismatch, type Session, type WatchEvent } from "@sessiond/client";
+import {
+  AuthKey,
+  HeldByAnother,
+  LimitExceeded,
+  RevisionMismatch,
+  type Session,
+  type WatchEvent,
+} from "@sessiond/client";
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -63,21 +70,25 @@ test("what is absent is another thing than what is zero", { skip: needsDaemon },
   });
 });
 
-test("a write that expects another revision is refused, and a request id takes effect once", { skip: needsDaemon }, async (t) => {
-  const client = (await Daemon.start(t)).client(t);
-  await client.withHold("alice", {}, async (hold) => {
-    const revision = await hold.advance({ pts: 1 });
-    await assert.rejects(hold.advance({ pts: 2 }, { expectedRevision: 0n }), (error: RevisionMismatch) => {
-      return error instanceof RevisionMismatch && error.current === revision;
+test(
+  "a write that expects another revision is refused, and a request id takes effect once",
+  { skip: needsDaemon },
+  async (t) => {
+    const client = (await Daemon.start(t)).client(t);
+    await client.withHold("alice", {}, async (hold) => {
+      const revision = await hold.advance({ pts: 1 });
+      await assert.rejects(hold.advance({ pts: 2 }, { expectedRevision: 0n }), (error: RevisionMismatch) => {
+        return error instanceof RevisionMismatch && error.current === revision;
+      });
+      const second = await hold.advance({ pts: 2 }, { requestId: "r" });
+      await hold.advance({ pts: 3 });
+      assert.equal(await hold.advance({ pts: 2 }, { requestId: "r" }), second);
+      assert.equal((await hold.load()).session?.state?.pts, 3);
+      assert.ok((await hold.delete()) > second);
+      assert.equal(await hold.delete(), 0n);
     });
-    const second = await hold.advance({ pts: 2 }, { requestId: "r" });
-    await hold.advance({ pts: 3 });
-    assert.equal(await hold.advance({ pts: 2 }, { requestId: "r" }), second);
-    assert.equal((await hold.load()).session?.state?.pts, 3);
-    assert.ok((await hold.delete()) > second);
-    assert.equal(await hold.delete(), 0n);
-  });
-});
+  },
+);
 
 test("who does not wait is told who holds, and who waits is next", { skip: needsDaemon }, async (t) => {
   const daemon = await Daemon.start(t);
@@ -134,7 +145,8 @@ test("sessions are listed, whatever many there are", { skip: needsDaemon }, asyn
   await client.withHold("alice", {}, (hold) => hold.save(WHOLE));
   await client.withHold("bob", {}, (hold) => hold.advance({ pts: 1 }));
   const listed: string[] = [];
-  for await (const { name, user, dcsWithAuth } of client.list()) listed.push(`${name} ${user?.id} ${dcsWithAuth.join()}`);
+  for await (const { name, user, dcsWithAuth } of client.list())
+    listed.push(`${name} ${user?.id} ${dcsWithAuth.join()}`);
   assert.deepEqual(listed, [`alice ${2n ** 63n - 1n} 2`, "bob undefined "]);
   for await (const { name } of client.list({ namePrefix: "b" })) assert.equal(name, "bob");
   const info = await client.info();
@@ -202,7 +214,10 @@ test("peers are put, found, listed and forgotten", { skip: needsDaemon }, async 
     assert.equal((await peers.put([anna, { id: -5n, kind: "GROUP" }, { id: 7n }])).changed, 3);
     const found = await peers.get([{ username: "ANNA" }, { phone: "171" }, { peerName: "Anna" }, { id: 6n }]);
     assert.deepEqual({ ...found[0] }, { ...anna, extra: { "test.k": Buffer.of(1, 2) } });
-    assert.deepEqual(found.map((peer) => peer?.id), [anna.id, anna.id, anna.id, undefined]);
+    assert.deepEqual(
+      found.map((peer) => peer?.id),
+      [anna.id, anna.id, anna.id, undefined],
+    );
     const listed: bigint[] = [];
     for await (const { id } of peers.list({ kinds: ["GROUP", undefined] })) listed.push(id);
     assert.deepEqual(listed, [-5n, 7n]);
@@ -231,7 +246,11 @@ test("attributes are put, read, listed and deleted", { skip: needsDaemon }, asyn
   const client = (await Daemon.start(t)).client(t);
   await client.withHold("alice", {}, async ({ attributes }) => {
     const value = Buffer.of(1, 2);
-    await attributes.put([{ key: "a.1", value }, { key: "a.2", value, secret: true }, { key: "b", value }]);
+    await attributes.put([
+      { key: "a.1", value },
+      { key: "a.2", value, secret: true },
+      { key: "b", value },
+    ]);
     const [second, first] = await attributes.get(["a.2", "a.1", "c"]);
     assert.deepEqual({ ...second }, { key: "a.2", value, secret: true, hasValue: true });
     assert.deepEqual({ ...first }, { key: "a.1", value, secret: false, hasValue: true });
@@ -247,35 +266,46 @@ test("attributes are put, read, listed and deleted", { skip: needsDaemon }, asyn
   });
 });
 
-test("a daemon that is killed and comes back is nothing but a pause", { skip: needsDaemon, timeout: 60_000 }, async (t) => {
-  const daemon = await Daemon.start(t);
-  const client = daemon.client(t);
-  const hold = await client.hold("alice");
-  const { signal } = hold;
-  const watch = client.watch({ names: ["alice"] });
-  while ((await watch.next()).value?.type !== "synced");
-  const seen: (number | undefined)[] = [];
-  const watching = (async () => {
-    for await (const event of watch) {
-      assert.ok(event.type === "advanced" || event.type === "bookmark", event.type);
-      if (event.type === "advanced") seen.push(event.change.pts);
-      if (seen.at(-1) === 300) return;
+test(
+  "a daemon that is killed and comes back is nothing but a pause",
+  { skip: needsDaemon, timeout: 60_000 },
+  async (t) => {
+    const daemon = await Daemon.start(t);
+    const client = daemon.client(t);
+    const hold = await client.hold("alice");
+    const { signal } = hold;
+    const watch = client.watch({ names: ["alice"] });
+    while ((await watch.next()).value?.type !== "synced");
+    const seen: (number | undefined)[] = [];
+    const watching = (async () => {
+      for await (const event of watch) {
+        assert.ok(event.type === "advanced" || event.type === "bookmark", event.type);
+        if (event.type === "advanced") seen.push(event.change.pts);
+        if (seen.at(-1) === 300) return;
+      }
+    })();
+    const outages = new Map<number, NodeJS.Signals>([
+      [75, "SIGKILL"],
+      [150, "SIGTERM"],
+      [225, "SIGKILL"],
+    ]);
+    let last = 0n;
+    for (let pts = 1; pts <= 300; pts += 1) {
+      const signal = outages.get(pts);
+      const outage = signal && daemon.end(signal).then(() => daemon.start());
+      const revision = await hold.advance({ pts });
+      assert.ok(revision > last);
+      last = revision;
+      await outage;
     }
-  })();
-  const outages = new Map<number, NodeJS.Signals>([[75, "SIGKILL"], [150, "SIGTERM"], [225, "SIGKILL"]]);
-  let last = 0n;
-  for (let pts = 1; pts <= 300; pts += 1) {
-    const signal = outages.get(pts);
-    const outage = signal && daemon.end(signal).then(() => daemon.start());
-    const revision = await hold.advance({ pts });
-    assert.ok(revision > last);
-    last = revision;
-    await outage;
-  }
-  await watching;
-  assert.deepEqual(seen, Array.from({ length: 300 }, (_, at) => at + 1));
-  assert.equal(signal.aborted, false);
-  await hold.release();
-  await assert.rejects(hold.load(), { name: "Fenced" });
-  assert.equal(signal.aborted, false);
-});
+    await watching;
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 300 }, (_, at) => at + 1),
+    );
+    assert.equal(signal.aborted, false);
+    await hold.release();
+    await assert.rejects(hold.load(), { name: "Fenced" });
+    assert.equal(signal.aborted, false);
+  },
+);

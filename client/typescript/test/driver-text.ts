@@ -1,4 +1,7 @@
-/** The scenarios' values as the package has them, and back: snake_case, 64 bits as digits, bytes as base64, times in RFC 3339. */
+/**
+ * The scenarios' values as the package has them, and back: snake_case, 64 bits as digits, bytes as base64, times in RFC
+ * 3339.
+ */
 
 import {
   type Attribute,
@@ -59,7 +62,12 @@ export function readSession(value: unknown): Session {
       const { auth, ...rest } = dc;
       return { ...camelCased(rest), ...optional<Json>({ auth: auth === undefined ? auth : new AuthKey(bytes(auth)) }) };
     }),
-    ...optional<Json>({ user: user && readUser(user as Json), state: state && readState(state as Json), homeDc, testMode }),
+    ...optional<Json>({
+      user: user && readUser(user as Json),
+      state: state && readState(state as Json),
+      homeDc,
+      testMode,
+    }),
   } as unknown as Session;
 }
 
@@ -76,7 +84,10 @@ export function readChange(value: unknown): Change {
 }
 
 export function writeOptions({ expected_revision: expected, request_id: requestId }: Json): WriteOptions {
-  return optional<WriteOptions>({ expectedRevision: expected === undefined ? expected : BigInt(expected as string), requestId });
+  return optional<WriteOptions>({
+    expectedRevision: expected === undefined ? expected : BigInt(expected as string),
+    requestId,
+  });
 }
 
 export function readPosition(value: unknown): WatchPosition | undefined {

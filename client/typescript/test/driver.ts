@@ -1,6 +1,6 @@
 /**
- * The conformance scenarios' program in TypeScript: reads calls from its standard input, makes them on the package's public API,
- * and writes what came of them. tests/conformance/README.md has the language.
+ * The conformance scenarios' program in TypeScript: reads calls from its standard input, makes them on the package's
+ * public API, and writes what came of them. tests/conformance/README.md has the language.
  */
 
 import { Client as Channel, credentials } from "@grpc/grpc-js";
@@ -38,7 +38,10 @@ class Program {
   /** What each call does. */
   readonly calls: Record<string, (call: Call) => Promise<object> | object> = {
     connect: (call) => {
-      this.#clients.set(string(call.as), connect(text.optional<ConnectOptions>({ deadlineMs: call.deadline_ms, label: call.label })));
+      this.#clients.set(
+        string(call.as),
+        connect(text.optional<ConnectOptions>({ deadlineMs: call.deadline_ms, label: call.label })),
+      );
       return {};
     },
     hold: async (call) => {
@@ -61,7 +64,10 @@ class Program {
     },
     lost: async (call) => {
       const { signal } = this.#held(call);
-      if (!signal.aborted) await new Promise((aborted) => { signal.addEventListener("abort", aborted); });
+      if (!signal.aborted)
+        await new Promise((aborted) => {
+          signal.addEventListener("abort", aborted);
+        });
       return { lost: text.lostReason(signal.reason) };
     },
     release: async (call) => {
@@ -78,7 +84,10 @@ class Program {
     },
     save: async (call) => {
       const session = text.readSession(call.session);
-      const options = { ...text.writeOptions(call), ...text.optional<MergeOptions>({ clear: text.camelCased(call.clear) }) };
+      const options = {
+        ...text.writeOptions(call),
+        ...text.optional<MergeOptions>({ clear: text.camelCased(call.clear) }),
+      };
       const held = this.#held(call);
       const revision = await (call.mode === "MERGE" ? held.merge(session, options) : held.save(session, options));
       return { revision };
@@ -164,7 +173,11 @@ class Program {
       return { revision: await this.#held(call).attributes.put(attributes, options) };
     },
     get_attributes: async (call) => {
-      return { attributes: await this.#held(call).attributes.get(call.keys as string[]).then(text.attributes) };
+      return {
+        attributes: await this.#held(call)
+          .attributes.get(call.keys as string[])
+          .then(text.attributes),
+      };
     },
     list_attributes: async (call) => {
       const found = [];

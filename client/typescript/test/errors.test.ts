@@ -16,7 +16,12 @@ const REFUSALS = [
     "HELD_BY_ANOTHER",
     { label: "bot", pid: "42", since: "2026-01-02T03:04:05.678901234Z" },
     sessiond.HeldByAnother,
-    { label: "bot", pid: 42, since: new Date("2026-01-02T03:04:05.678Z"), message: "bot (process 42) holds the session" },
+    {
+      label: "bot",
+      pid: 42,
+      since: new Date("2026-01-02T03:04:05.678Z"),
+      message: "bot (process 42) holds the session",
+    },
   ],
   [
     status.FAILED_PRECONDITION,
@@ -26,7 +31,13 @@ const REFUSALS = [
     { label: "", pid: undefined, since: undefined, message: "another client holds the session" },
   ],
   [status.FAILED_PRECONDITION, "FENCED", {}, sessiond.Fenced, {}],
-  [status.ABORTED, "REVISION_MISMATCH", { revision: `${2n ** 62n}` }, sessiond.RevisionMismatch, { current: 2n ** 62n }],
+  [
+    status.ABORTED,
+    "REVISION_MISMATCH",
+    { revision: `${2n ** 62n}` },
+    sessiond.RevisionMismatch,
+    { current: 2n ** 62n },
+  ],
   [status.FAILED_PRECONDITION, "FILE_IN_USE", { pids: "7,8" }, sessiond.FileInUse, { pids: [7, 8] }],
   [status.FAILED_PRECONDITION, "FILE_IN_USE", { pids: "" }, sessiond.FileInUse, { pids: [] }],
   [status.FAILED_PRECONDITION, "FOREIGN_FILE", {}, sessiond.ForeignFile, {}],

@@ -157,7 +157,10 @@ test("work with a hold comes to what it comes to, after the release", async (t) 
     }
   })();
   assert.equal(await client.withHold("alice", {}, (hold) => hold.fence), 3n);
-  await assert.rejects(client.withHold("alice", {}, () => Promise.reject(new Error("mine"))), /mine/u);
+  await assert.rejects(
+    client.withHold("alice", {}, () => Promise.reject(new Error("mine"))),
+    /mine/u,
+  );
   await answers;
 });
 

@@ -43,7 +43,11 @@ test("programs of either kind are checked against its types", async () => {
   for (const file of files) await writeFile(join(PROJECT, file), program);
   const tsc = join(__dirname, "..", "node_modules", "typescript", "bin", "tsc");
   const types = ["--types", "node", "--typeRoots", join(__dirname, "..", "node_modules", "@types")];
-  await run(process.execPath, [tsc, "--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", ...types, ...files], { cwd: PROJECT });
+  await run(
+    process.execPath,
+    [tsc, "--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", ...types, ...files],
+    { cwd: PROJECT },
+  );
 });
 
 test("the package has what it needs, and nothing else", async () => {

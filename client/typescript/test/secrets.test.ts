@@ -13,7 +13,11 @@ function shown(value: unknown): string {
 
 test("a key and a token are shown to nobody", () => {
   for (const secret of [new AuthKey(new Uint8Array(256).fill(171)), new Token(new Uint8Array(32).fill(171))]) {
-    for (const text of [shown(secret), shown({ dcs: [{ auth: secret }] }), inspect(new Error("x", { cause: secret }))]) {
+    for (const text of [
+      shown(secret),
+      shown({ dcs: [{ auth: secret }] }),
+      inspect(new Error("x", { cause: secret })),
+    ]) {
       assert.doesNotMatch(text, /171|abab/u);
     }
   }

@@ -19,7 +19,11 @@ interface End {
 function program(fake: Fake, ...mode: string[]): Promise<End> {
   const child = spawn(process.execPath, [join(__dirname, "unheard.js"), fake.socket, ...mode]);
   const ended = once(child, "close") as Promise<[number]>;
-  return Promise.all([ended, text(child.stdout), text(child.stderr)]).then(([[code], out, error]) => ({ code, out, error }));
+  return Promise.all([ended, text(child.stdout), text(child.stderr)]).then(([[code], out, error]) => ({
+    code,
+    out,
+    error,
+  }));
 }
 
 async function grant(fake: Fake): Promise<StreamCall<HoldRequest, HoldResponse>> {

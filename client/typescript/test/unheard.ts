@@ -1,6 +1,6 @@
 /**
- * A program that holds alice, and listens to nothing: what becomes of it when the hold is lost? Arguments: the socket, and
- * `reading` for one that reads the session meanwhile.
+ * A program that holds alice, and listens to nothing: what becomes of it when the hold is lost? Arguments: the socket,
+ * and `reading` for one that reads the session meanwhile.
  */
 
 import { connect } from "@sessiond/client";

@@ -147,7 +147,11 @@ export function refusal(code: status, reason: string, metadata: Record<string, s
   for (const [key, value] of Object.entries(metadata)) {
     info.uint32(26).bytes(new BinaryWriter().uint32(10).string(key).uint32(18).string(value).finish());
   }
-  const any = new BinaryWriter().uint32(10).string("type.googleapis.com/google.rpc.ErrorInfo").uint32(18).bytes(info.finish());
+  const any = new BinaryWriter()
+    .uint32(10)
+    .string("type.googleapis.com/google.rpc.ErrorInfo")
+    .uint32(18)
+    .bytes(info.finish());
   const whole = new BinaryWriter().uint32(8).int32(code).uint32(26).bytes(any.finish()).finish();
   const trailer = new Metadata();
   trailer.set("grpc-status-details-bin", Buffer.from(whole));
