@@ -3,7 +3,7 @@ import { AdvanceQueue } from "./advance-queue.js";
 import { Bell } from "./bell.js";
 import type { Exchange } from "./connection.js";
 import { encodable } from "./encodable.js";
-import { ChangeRefused, SessiondError } from "./error.js";
+import { ChangeRefused } from "./error.js";
 import { StateChange } from "./gen/sessiond/v1/session.js";
 import * as v1 from "./gen/sessiond/v1/session_service.js";
 import type { Incoming } from "./incoming.js";
@@ -180,7 +180,6 @@ export class AdvanceStream {
     const sequence = isStatus(error) && !isPassing(error) ? refusedSequence(error) : undefined;
     if (!isStatus(error) || sequence === undefined) return this.#retry.pause(error);
     const refused = this.#access.standing.afterwards(refusal(error));
-    if (!(refused instanceof SessiondError)) throw refused;
     throw new ChangeRefused(BigInt(this.#queue.firstOf(sequence)), refused);
   }
 

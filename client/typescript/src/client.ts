@@ -26,7 +26,7 @@ const { SessionServiceService: sessions } = v1;
 /** Settings of a client. */
 export interface ConnectOptions {
   /**
-   * Where the daemon serves: a path, `unix:PATH`, or `unix-abstract:NAME`. Absent: what `SESSIOND_SOCKET` names, else
+   * Where the daemon serves: a path, `unix:PATH`, or `unix-abstract:NAME` (from Node 22 on). Absent: what `SESSIOND_SOCKET` names, else
    * where `sessiond serve` serves by default.
    */
   readonly socket?: string | undefined;

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 
 const ABSTRACT = "unix-abstract:";
 const PATH = "unix:";
+const FIRST_NODE_WITH_ABSTRACT = 22;
 
 /**
  * Where a daemon is looked for: what was given, else what `SESSIOND_SOCKET` names, else where `sessiond serve` serves
@@ -21,9 +22,18 @@ export function findSocket(
   return resolve(text.startsWith(PATH) ? text.slice(PATH.length) : text);
 }
 
-/** The socket as gRPC's name for it. An abstract name is a path that begins with a NUL byte. */
+/**
+ * The socket as gRPC's name for it. An abstract name is a path that begins with a NUL byte.
+ *
+ * @throws Error: this Node cannot connect to an abstract name
+ */
 export function target(socket: string): string {
-  return socket.startsWith(ABSTRACT) ? `${PATH}\0${socket.slice(ABSTRACT.length)}` : PATH + socket;
+  if (!socket.startsWith(ABSTRACT)) return PATH + socket;
+  // Those before fill the name with NUL bytes, up to the longest that there is, and find nobody under it.
+  if (Number.parseInt(process.versions.node) < FIRST_NODE_WITH_ABSTRACT) {
+    throw new Error(`abstract sockets need Node ${FIRST_NODE_WITH_ABSTRACT} or later, and this is ${process.version}`);
+  }
+  return `${PATH}\0${socket.slice(ABSTRACT.length)}`;
 }
 
 function defaultSocket(environment: NodeJS.ProcessEnv, uid: number): string {

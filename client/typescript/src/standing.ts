@@ -95,7 +95,7 @@ export class Standing {
   }
 
   /** What was thrown, to be thrown on: when a token is refused, its hold is lost. */
-  afterwards(thrown: unknown): unknown {
+  afterwards<Thrown>(thrown: Thrown): Thrown | Lost | Fenced {
     if (!isLoss(thrown)) return thrown;
     this.lose("FENCED");
     return this.#lost() ?? thrown;

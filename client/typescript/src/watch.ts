@@ -108,6 +108,7 @@ export class Watch implements AsyncIterable<WatchEvent> {
     };
     signal?.throwIfAborted();
     signal?.addEventListener("abort", abort);
+    this.#retry.restart();
     try {
       for (;;) {
         const stream = await this.#retry.until(() => this.#connect());

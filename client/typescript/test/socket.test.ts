@@ -1,7 +1,9 @@
+import { connect } from "@sessiond/client";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { findSocket, target } from "../dist/socket.js";
+import { findSocket } from "../dist/socket.js";
+import { Daemon, needsDaemon } from "./support/daemon.js";
 
 test("a socket is a path or an abstract name", () => {
   assert.equal(findSocket("/run/x.sock"), "/run/x.sock");
@@ -19,7 +21,15 @@ test("a client finds the daemon where it serves by default, unless it is told ot
   assert.equal(findSocket(undefined, runtime, 0), "/run/sessiond/sessiond.sock");
 });
 
-test("gRPC is told an abstract name by the NUL byte that the kernel knows it by", () => {
-  assert.equal(target("unix-abstract:sessiond"), "unix:\0sessiond");
-  assert.equal(target("/run/x.sock"), "unix:/run/x.sock");
+test("a client finds a daemon by an abstract name, where Node knows such names", { skip: needsDaemon }, async (t) => {
+  const name = `sessiond-ts-${process.pid}`;
+  const socket = `unix-abstract:${name}`;
+  if (Number.parseInt(process.versions.node) < 22) {
+    assert.throws(() => connect({ socket }), /need Node 22/u);
+    return;
+  }
+  await Daemon.start(t, "--abstract-socket", name);
+  const client = connect({ socket });
+  t.after(() => client.close());
+  assert.equal((await client.info()).engine, "sqlite");
 });

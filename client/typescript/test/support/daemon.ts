@@ -16,15 +16,18 @@ export const needsDaemon = SESSIOND === "" && "SESSIOND_BIN does not name a daem
 export class Daemon {
   readonly socket: string;
   readonly #directory: string;
+  readonly #options: readonly string[];
   #process: ChildProcess | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, options: readonly string[]) {
     this.#directory = directory;
+    this.#options = options;
     this.socket = join(directory, "sessiond.sock");
   }
 
-  static async start(test: TestContext): Promise<Daemon> {
-    const daemon = new Daemon(await mkdtemp(join(tmpdir(), "sessiond-ts-")));
+  /** Starts one, with these options of `sessiond serve` beside its own. */
+  static async start(test: TestContext, ...options: string[]): Promise<Daemon> {
+    const daemon = new Daemon(await mkdtemp(join(tmpdir(), "sessiond-ts-")), options);
     test.after(() => daemon.#remove());
     daemon.start();
     return daemon;
@@ -40,7 +43,9 @@ export class Daemon {
   start(): void {
     const directory = join(this.#directory, "sessions");
     const options = ["--dir", directory, "--socket", this.socket, "--hand-over-delay", "100ms", "--log", "error"];
-    this.#process = spawn(SESSIOND, ["serve", ...options], { stdio: ["ignore", "ignore", "inherit"] });
+    this.#process = spawn(SESSIOND, ["serve", ...options, ...this.#options], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   }
 
   /** Ends it, and waits until it has ended. */
