@@ -21,6 +21,13 @@ async function held(
   return { hold: await asked, stream };
 }
 
+/** Makes a call and answers it: whatever the client did before is known to the fake then. */
+async function roundTrip(fake: Fake, client: Client): Promise<void> {
+  const load = client.load("bob");
+  (await fake.call("load")).answer({ revision: 0n });
+  await load;
+}
+
 test("who waits is told who is in the way, and then holds", async (t) => {
   const fake = await Fake.start(t);
   const told: string[] = [];
@@ -89,10 +96,12 @@ test("a lost hold is told by its callback and its signal, and by every later cal
 
 test("the stream of a lost hold stays open until the program lets go", async (t) => {
   const fake = await Fake.start(t);
-  const { hold, stream } = await held(fake, fake.client(t));
+  const client = fake.client(t);
+  const { hold, stream } = await held(fake, client);
   const { signal } = hold;
   stream.write(ENDED);
   await once(signal, "abort");
+  await roundTrip(fake, client);
   assert.equal(stream.cancelled, false);
   const closed = once(stream, "cancelled");
   await hold[Symbol.asyncDispose]();
@@ -166,12 +175,14 @@ test("work with a hold comes to what it comes to, after the release", async (t) 
 
 test("work with a hold that is lost fails at once, and the session is let go when the work has ended", async (t) => {
   const fake = await Fake.start(t);
+  const client = fake.client(t);
   let end: () => void = () => undefined;
-  const work = fake.client(t).withHold("alice", {}, () => new Promise<void>((ended) => (end = ended)));
+  const work = client.withHold("alice", {}, () => new Promise<void>((ended) => (end = ended)));
   const stream = await fake.call("hold");
   stream.write(granted(3n));
   stream.write(ENDED);
   await assert.rejects(work, { name: "Lost", reason: "ENDED_BY_ADMIN" });
+  await roundTrip(fake, client);
   assert.equal(stream.cancelled, false);
   const closed = once(stream, "cancelled");
   end();
