@@ -204,6 +204,7 @@ async function listen(stream: LifeLine, retry: Retry): Promise<LostReason> {
   } catch (error) {
     if (isStatus(error) && refusal(error) instanceof Fenced) return "FENCED";
     // Whatever it was, it did not say that the hold has ended, and only that ends it.
+    stream.cancel();
     throw madeStatus(status.UNAVAILABLE, String(error));
   }
 }
