@@ -98,17 +98,14 @@ test("who does not wait is told who holds, and who waits is next", { skip: needs
     assert.deepEqual([error.label, error.pid], ["first", process.pid]);
     return error instanceof HeldByAnother && error.since instanceof Date;
   });
-  const waiting = new Promise<string | undefined>((told) => {
-    client.hold("alice", { wait: true, onWaiting: ({ holder }) => told(holder?.label) }).then(
-      (second) => {
-        assert.ok(second.fence > first.fence);
-        return second.release();
-      },
-      (error: unknown) => t.diagnostic(String(error)),
-    );
-  });
-  assert.equal(await waiting, "first");
+  let tell: (label: string | undefined) => void = () => undefined;
+  const told = new Promise((heard) => (tell = heard));
+  const waiting = client.hold("alice", { wait: true, onWaiting: ({ holder }) => tell(holder?.label) });
+  assert.equal(await told, "first");
   await first.release();
+  const second = await waiting;
+  assert.ok(second.fence > first.fence);
+  await second.release();
 });
 
 test("an operator ends a hold, and its holder hears of it", { skip: needsDaemon }, async (t) => {
