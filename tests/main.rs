@@ -5,6 +5,7 @@ mod harness;
 
 mod advance;
 mod attributes;
+mod authority;
 mod cli;
 mod crowd;
 mod files;

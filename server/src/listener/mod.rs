@@ -3,6 +3,7 @@
 mod connection;
 mod gathering;
 mod limit;
+mod mending;
 mod socket_file;
 
 use std::{
