@@ -16,6 +16,7 @@ mod read;
 mod refusal;
 mod run;
 mod settings;
+mod sidecar;
 mod telethon;
 mod top;
 mod watch;
