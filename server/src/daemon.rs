@@ -157,6 +157,8 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // What the details of errors are.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     health.set_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
     health.set_serving::<v1::peer_service_server::PeerServiceServer<Daemon>>().await;
