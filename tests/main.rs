@@ -25,6 +25,7 @@ mod serving;
 mod session;
 mod small_frames;
 mod store;
+mod stubs;
 mod sync;
 mod watch;
 mod watch_resume;
