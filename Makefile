@@ -32,6 +32,7 @@ man: ## Write the man pages: target/man
 .PHONY: test
 test: lint libraries ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace
+	$(MAKE) --no-print-directory stubs
 
 .PHONY: bench
 bench: build ## Measure everything, on a machine that does nothing else: docs/bench/
@@ -77,6 +78,11 @@ venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
 .PHONY: libraries
 libraries: venvs ## Install the libraries whose formats are tested: .libraries/
 	tests/formats/install.sh "$$SESSIOND_TEST_LIBRARIES"
+
+.PHONY: stubs
+stubs: ## Run the examples for other languages: docs/stubs.md
+	cargo build --locked --quiet --package sessiond
+	tests/stubs/run.sh "$${CARGO_TARGET_DIR:-target}/debug/sessiond" .stubs
 
 .PHONY: deny
 deny: ## Check licences, bans and known faults of the dependencies

@@ -5,6 +5,7 @@ mod harness;
 
 mod advance;
 mod attributes;
+mod authority;
 mod cli;
 mod crowd;
 mod files;
@@ -25,6 +26,7 @@ mod serving;
 mod session;
 mod small_frames;
 mod store;
+mod stubs;
 mod sync;
 mod transfer;
 mod watch;
