@@ -6,6 +6,7 @@ mod harness;
 mod advance;
 mod attributes;
 mod cli;
+mod conformance;
 mod crowd;
 mod files;
 mod full_disk;
