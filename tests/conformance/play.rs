@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 
 use super::{
@@ -45,7 +46,8 @@ impl Play {
     async fn begin(scenario: &Scenario, cast: &[Language]) -> Result<Self, String> {
         let stage = Stage::set(scenario).await;
         let languages = scenario.programs.iter().cloned().zip(cast.iter().cloned()).collect();
-        let bindings = Bindings::new(&scenario.values)?;
+        let mut bindings = Bindings::new(&scenario.values)?;
+        bindings.set("$pid:runner", std::process::id().into());
         let mut play = Self { stage, languages, drivers: HashMap::new(), later: HashMap::new(), bindings };
         for program in &scenario.programs {
             play.start(program)?;
@@ -76,6 +78,11 @@ impl Play {
             }
             What::Newer { newer } => self.newer(newer),
             What::Silent { silent, of } => self.silent(silent, of),
+            What::Elsewhere { elsewhere, token } => {
+                let token = self.bindings.resolve(token)?;
+                let token = BASE64_STANDARD.decode(token.as_str().unwrap_or_default());
+                self.stage.go_on_elsewhere(elsewhere, &token.map_err(|e| e.to_string())?).await
+            }
             What::Daemon { daemon } => self.stage.daemon(*daemon).await,
             What::Kill { kill } => {
                 let driver = self.drivers.remove(kill).ok_or("there is no such program")?;

@@ -85,6 +85,8 @@ pub(super) enum What {
     Newer { newer: Vec<Value> },
     /// Something that was shown has none of these in it.
     Silent { silent: Value, of: Vec<Value> },
+    /// A process of nobody's goes on with a hold, by its token.
+    Elsewhere { elsewhere: String, token: Value },
     Daemon { daemon: DaemonStep },
     Kill { kill: String },
     Start { start: String },

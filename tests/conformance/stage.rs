@@ -17,7 +17,7 @@ use super::{
     scenario::{DaemonStep, Engine, Scenario, Settings},
     scripted::Scripted,
 };
-use crate::harness::{Daemon, pts};
+use crate::harness::{Daemon, Held, pts};
 
 /// Sessions that are made at the same time.
 const MADE_AT_ONCE: usize = 64;
@@ -30,6 +30,8 @@ pub(super) struct Stage {
     restores: u32,
     /// The program that has a session's file locked.
     locked: Option<Connection>,
+    /// Holds that go on here.
+    elsewhere: Vec<Held>,
 }
 
 enum Server {
@@ -46,7 +48,7 @@ impl Stage {
             }
             None => Server::Real(Box::new(start(&scenario.daemon).await)),
         };
-        let mut stage = Self { home, daemon, networks: HashMap::new(), restores: 0, locked: None };
+        let mut stage = Self { home, daemon, networks: HashMap::new(), restores: 0, locked: None, elsewhere: Vec::new() };
         if scenario.network {
             for program in &scenario.programs {
                 let socket = stage.home.path().join(format!("{program}.sock"));
@@ -94,6 +96,14 @@ impl Stage {
     pub(super) fn file(&mut self, step: FileStep, name: &str) -> Result<(), String> {
         let file = self.real()?.dir().join(format!("{name}.session"));
         step.perform(&file, &mut self.locked);
+        Ok(())
+    }
+
+    /// Goes on with a hold, as a process of nobody's.
+    pub(super) async fn go_on_elsewhere(&mut self, name: &str, token: &[u8]) -> Result<(), String> {
+        let client = self.real()?.client().await;
+        let held = client.resume(name, token).await.map_err(|status| status.to_string())?;
+        self.elsewhere.push(held);
         Ok(())
     }
 
