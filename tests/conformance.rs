@@ -22,7 +22,7 @@ use futures_util::{StreamExt as _, stream};
 
 pub(crate) use self::{
     cast::{Language, languages},
-    driver::Driver,
+    driver::{Answer, Driver, Said},
 };
 use self::{cast::casts, play::play, scenario::Scenario, table::Table};
 

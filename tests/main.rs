@@ -17,6 +17,7 @@ mod limits;
 mod list;
 mod mirrors;
 mod peers;
+mod processes;
 mod readme;
 mod refusals;
 mod rust_client;

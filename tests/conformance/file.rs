@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use crate::harness::stock;
+use crate::harness::{eventually, stock};
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,20 +21,28 @@ pub(super) enum FileStep {
 }
 
 impl FileStep {
-    /// Does it to the file. What is given and answered is the program that has it locked.
-    pub(super) fn perform(self, file: &Path, locked: &mut Option<Connection>) {
+    /// Does it to the file, as soon as the daemon has written it and let go of it. `locked` is the program that has it locked.
+    pub(super) async fn perform(self, file: &Path, locked: &mut Option<Connection>) {
         match self {
-            Self::Lock => {
-                let program = stock::open(file).expect("it opens");
-                program.execute_batch("begin immediate").expect("nobody holds the session");
-                *locked = Some(program);
-            }
+            Self::Lock => *locked = Some(eventually(|| begun(file)).await),
             Self::Unlock => *locked = None,
             Self::Change => {
-                let program = stock::open(file).expect("it opens");
-                program.execute_batch("update state set pts = pts + 1").expect("nobody holds the session");
+                let mut program = eventually(|| begun(file)).await;
+                while program.execute("update state set pts = pts + 1", ()).expect("it is locked") == 0 {
+                    // Not yet written.
+                    drop(program);
+                    program = eventually(|| begun(file)).await;
+                }
+                program.execute_batch("commit").expect("it is locked");
             }
             Self::Damage => fs::write(file, "no database ".repeat(1_000)).expect("written"),
         }
     }
+}
+
+/// A program that has the file open and locked. `None`: somebody else has, or there is none yet.
+fn begun(file: &Path) -> Option<Connection> {
+    let program = stock::open(file).ok()?;
+    program.execute_batch("begin immediate").ok()?;
+    Some(program)
 }

@@ -91,7 +91,7 @@ impl Play {
             }
             What::Start { start } => self.start(start),
             What::Network { network, to } => self.stage.network(*network, to.as_deref()),
-            What::File { file, name } => self.stage.file(*file, name),
+            What::File { file, name } => self.stage.file(*file, name).await,
         }
     }
 

@@ -93,9 +93,9 @@ impl Stage {
         if touched == 0 { Err("the scenario has no such network".into()) } else { Ok(()) }
     }
 
-    pub(super) fn file(&mut self, step: FileStep, name: &str) -> Result<(), String> {
+    pub(super) async fn file(&mut self, step: FileStep, name: &str) -> Result<(), String> {
         let file = self.real()?.dir().join(format!("{name}.session"));
-        step.perform(&file, &mut self.locked);
+        step.perform(&file, &mut self.locked).await;
         Ok(())
     }
 
