@@ -20,11 +20,11 @@ use std::{env, sync::Arc};
 
 use futures_util::{StreamExt as _, stream};
 
+use self::{cast::casts, play::play, scenario::Scenario, table::Table};
 pub(crate) use self::{
     cast::{Language, languages},
     driver::{Answer, Driver, Said},
 };
-use self::{cast::casts, play::play, scenario::Scenario, table::Table};
 
 /// Scenarios that are played at the same time. Most of the time each waits for a process to start.
 const AT_ONCE: usize = 4;
@@ -33,7 +33,8 @@ const AT_ONCE: usize = 4;
 async fn every_client_does_as_the_scenarios_say() {
     let only = env::var("SESSIOND_TEST_SCENARIO").unwrap_or_default();
     let languages = languages();
-    let scenarios = Scenario::all().into_iter().enumerate().filter(|(_, scenario)| scenario.name.contains(&only));
+    let scenarios =
+        Scenario::all().into_iter().enumerate().filter(|(_, scenario)| scenario.name.contains(&only));
     let plays = scenarios.flat_map(|(number, scenario)| {
         let casts = casts(&languages, scenario.programs.len(), number);
         casts.into_iter().map(move |cast| (Arc::clone(&scenario), cast))

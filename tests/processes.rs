@@ -10,6 +10,7 @@ mod telethon;
 mod worker;
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::Path,
     sync::Arc,
@@ -90,11 +91,9 @@ async fn share(span: Duration) -> Outcome {
         let pts = loaded.session.and_then(|session| session.state).map_or(0, |state| state.pts);
         lost += record.lost(name, pts, loaded.revision).unwrap_or_else(|error| panic!("{error}"));
     }
-    let mut names: Vec<_> = languages.iter().map(|language| language.name).collect();
-    names.dedup();
-    names.truncate(languages.iter().map(|language| language.name).collect::<std::collections::BTreeSet<_>>().len());
+    let names: BTreeSet<_> = languages.iter().map(|language| language.name).collect();
     Outcome {
-        what: format!("sessiond: {}", names.join(", ")),
+        what: format!("sessiond, in {}", names.into_iter().collect::<Vec<_>>().join(", ")),
         killed: record.killed(),
         acknowledged: record.acknowledged(),
         // Any error at all would have ended the test.
@@ -103,11 +102,18 @@ async fn share(span: Duration) -> Outcome {
     }
 }
 
-/// Who plays: Rust, Python, TypeScript and Go twice, and one of Python's on asyncio; or Rust alone.
+/// Who plays: each language in turn, of Python's two clients first the one and then the other.
 fn cast() -> Vec<Language> {
-    let languages = languages();
-    let order: &[usize] = if languages.len() == 1 { &[0] } else { &[0, 1, 3, 4, 0, 2, 3, 4] };
-    order.iter().cycle().take(PROCESSES).map(|number| languages[*number].clone()).collect()
+    let (asynchronous, mut languages): (Vec<_>, Vec<_>) =
+        languages().into_iter().partition(|language| language.name == "python-aio");
+    let mut second = languages.clone();
+    if let (Some(python), [asynchronous]) =
+        (second.iter_mut().find(|l| l.name == "python"), &asynchronous[..])
+    {
+        *python = asynchronous.clone();
+    }
+    languages.append(&mut second);
+    languages.into_iter().cycle().take(PROCESSES).collect()
 }
 
 async fn last_revision(client: &Client) -> i64 {

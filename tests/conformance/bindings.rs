@@ -77,7 +77,9 @@ impl Bindings {
             (Value::Object(expected), Value::Object(actual)) => self.compare_fields(at, expected, actual),
             (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
                 let mut pairs = expected.iter().zip(actual).enumerate();
-                pairs.try_for_each(|(n, (expected, actual))| self.compare_at(&format!("{at}[{n}]"), expected, actual))
+                pairs.try_for_each(|(n, (expected, actual))| {
+                    self.compare_at(&format!("{at}[{n}]"), expected, actual)
+                })
             }
             (expected, actual) if expected == actual => Ok(()),
             (expected, _) => differs(expected),
@@ -122,9 +124,11 @@ fn numbered(value: &Value, number: &str) -> Value {
     match value {
         Value::String(text) => text.replace('#', number).into(),
         Value::Array(items) => items.iter().map(|item| numbered(item, number)).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), numbered(value, number))).collect::<Map<_, _>>().into()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), numbered(value, number)))
+            .collect::<Map<_, _>>()
+            .into(),
         other => other.clone(),
     }
 }
@@ -154,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_name_stands_for_its_value() {
-        let values: Map<_, _> = json!({ "$k": "key:7", "$s": { "auth": "$k" } }).as_object().expect("one").clone();
+        let values: Map<_, _> =
+            json!({ "$k": "key:7", "$s": { "auth": "$k" } }).as_object().expect("one").clone();
         let bindings = Bindings::new(&values).expect("everything is known");
         let resolved = bindings.resolve(&json!([{ "s": "$s" }])).expect("known");
         assert_eq!(resolved[0]["s"]["auth"], bindings.resolve(&json!("key:7")).expect("a key"));

@@ -12,6 +12,9 @@ use super::rust::PLAY;
 /// The folder that `make clients` fills.
 const CLIENTS: &str = "SESSIOND_TEST_CLIENTS";
 
+/// Those of them that this machine cannot play, by the folders of their clients.
+const WITHOUT: &str = "SESSIOND_TEST_WITHOUT";
+
 /// The languages whose drivers are in that folder.
 const INSTALLED: [&str; 4] = ["python", "python-aio", "typescript", "go"];
 
@@ -28,7 +31,10 @@ pub(crate) fn languages() -> Vec<Language> {
     let mut languages = vec![Language { name: "rust", driver: None }];
     if let Some(folder) = env::var_os(CLIENTS).filter(|folder| !folder.is_empty()) {
         let driver = |name| Some(Path::new(&folder).join(name).join("driver"));
-        languages.extend(INSTALLED.map(|name| Language { name, driver: driver(name) }));
+        let without = env::var(WITHOUT).unwrap_or_default();
+        let plays = |name: &&str| !without.split(' ').any(|client| name.split('-').next() == Some(client));
+        let installed = INSTALLED.into_iter().filter(plays);
+        languages.extend(installed.map(|name| Language { name, driver: driver(name) }));
     }
     languages
 }

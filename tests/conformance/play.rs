@@ -107,7 +107,12 @@ impl Play {
         self.drivers.get_mut(program).ok_or_else(|| "there is no such program, or it was killed".to_owned())
     }
 
-    async fn call(&mut self, program: &str, call: &str, arguments: &Map<String, Value>) -> Result<i64, String> {
+    async fn call(
+        &mut self,
+        program: &str,
+        call: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<i64, String> {
         let arguments = self.bindings.resolve_fields(arguments)?;
         self.driver(program)?.begin(call, &arguments).await
     }

@@ -80,22 +80,42 @@ pub(super) enum What {
         expected: Expected,
     },
     /// The next event of such a call.
-    Event { of: String, event: Value },
+    Event {
+        of: String,
+        event: Value,
+    },
     /// Each revision is higher than the next.
-    Newer { newer: Vec<Value> },
+    Newer {
+        newer: Vec<Value>,
+    },
     /// Something that was shown has none of these in it.
-    Silent { silent: Value, of: Vec<Value> },
+    Silent {
+        silent: Value,
+        of: Vec<Value>,
+    },
     /// A process of nobody's goes on with a hold, by its token.
-    Elsewhere { elsewhere: String, token: Value },
-    Daemon { daemon: DaemonStep },
-    Kill { kill: String },
-    Start { start: String },
+    Elsewhere {
+        elsewhere: String,
+        token: Value,
+    },
+    Daemon {
+        daemon: DaemonStep,
+    },
+    Kill {
+        kill: String,
+    },
+    Start {
+        start: String,
+    },
     Network {
         network: Mode,
         /// Whose connections. `None`: everybody's.
         to: Option<String>,
     },
-    File { file: FileStep, name: String },
+    File {
+        file: FileStep,
+        name: String,
+    },
 }
 
 /// What a call must be answered. Neither: anything but an error.

@@ -114,7 +114,10 @@ impl SessionService for Service {
         Ok(Response::new(v1::LoadResponse::default()))
     }
 
-    async fn advance(&self, request: Request<v1::AdvanceRequest>) -> Result<Response<v1::AdvanceResponse>, Status> {
+    async fn advance(
+        &self,
+        request: Request<v1::AdvanceRequest>,
+    ) -> Result<Response<v1::AdvanceResponse>, Status> {
         let request_id = request.into_inner().request_id;
         let first = self.request_id.lock().expect("whole").get_or_insert(request_id.clone()).clone();
         if request_id.is_empty() || request_id != first {

@@ -1,11 +1,6 @@
 //! What a scenario is played on: its daemon, and the ways to it.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use rusqlite::Connection;
@@ -43,12 +38,13 @@ impl Stage {
     pub(super) async fn set(scenario: &Scenario) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let daemon = match &scenario.answers {
-            Some(answers) => {
-                Server::Scripted { _daemon: Scripted::start(&home.path().join("daemon.sock"), answers.clone()) }
-            }
+            Some(answers) => Server::Scripted {
+                _daemon: Scripted::start(&home.path().join("daemon.sock"), answers.clone()),
+            },
             None => Server::Real(Box::new(start(&scenario.daemon).await)),
         };
-        let mut stage = Self { home, daemon, networks: HashMap::new(), restores: 0, locked: None, elsewhere: Vec::new() };
+        let mut stage =
+            Self { home, daemon, networks: HashMap::new(), restores: 0, locked: None, elsewhere: Vec::new() };
         if scenario.network {
             for program in &scenario.programs {
                 let socket = stage.home.path().join(format!("{program}.sock"));
@@ -84,7 +80,8 @@ impl Stage {
     /// Does something to the connections of a program, or of all.
     pub(super) fn network(&mut self, mode: Mode, program: Option<&str>) -> Result<(), String> {
         self.restores += 1;
-        let networks = self.networks.iter().filter(|(name, _)| program.is_none_or(|program| program == *name));
+        let networks =
+            self.networks.iter().filter(|(name, _)| program.is_none_or(|program| program == *name));
         let mut touched = 0;
         for (_, network) in networks {
             network.set(mode, self.restores);

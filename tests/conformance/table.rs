@@ -46,7 +46,8 @@ impl Table {
         match played {
             Ok(()) => cell.passed += 1,
             Err(error) => {
-                let cast: Vec<_> = scenario.programs.iter().zip(cast).map(|(role, l)| format!("{role}: {l}")).collect();
+                let cast: Vec<_> =
+                    scenario.programs.iter().zip(cast).map(|(role, l)| format!("{role}: {l}")).collect();
                 self.failures.push(format!("{} ({})\n    {error}", scenario.name, cast.join(", ")));
             }
         }
@@ -57,10 +58,8 @@ impl Table {
     pub(super) fn publish(&self) {
         println!("{self}");
         if self.columns.len() > 1 {
-            let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
-                || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-                Into::into,
-            );
+            let target = env::var_os("CARGO_TARGET_DIR")
+                .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), Into::into);
             fs::create_dir_all(&target).expect("it can be made");
             fs::write(target.join("conformance.txt"), self.to_string()).expect("writable");
         }

@@ -105,7 +105,9 @@ impl Record {
             let holds = view.holds.get(name);
             let last = holds.and_then(|holds| holds.range(..revision).next_back());
             if last.is_some_and(|(granted, is_grant)| !is_grant || granted != fence) {
-                return Err(format!("{revision} of {name} was written with fence {fence}, and {last:?} was last"));
+                return Err(format!(
+                    "{revision} of {name} was written with fence {fence}, and {last:?} was last"
+                ));
             }
         }
         Ok(())
@@ -118,7 +120,9 @@ impl Record {
         let newest = acknowledged.iter().map(|state| state.revision).max().unwrap_or(0);
         let highest = acknowledged.iter().map(|state| state.pts).max().unwrap_or(0);
         if pts < highest || revision < newest {
-            return Err(format!("{name} has pts {pts} at {revision}; {highest} and {newest} were acknowledged"));
+            return Err(format!(
+                "{name} has pts {pts} at {revision}; {highest} and {newest} were acknowledged"
+            ));
         }
         Ok(acknowledged.len().saturating_sub(usize::try_from(pts).unwrap_or(0)))
     }

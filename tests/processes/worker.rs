@@ -124,7 +124,8 @@ impl Worker {
         let name = SESSIONS[self.random.below(SESSIONS.len())];
         let granted = self.call("hold", &json!({ "as": "h", "name": name, "wait": true })).await?;
         let fence = number(&granted["fence"])?;
-        let mut pts = i32::try_from(granted["session"]["state"]["pts"].as_i64().unwrap_or(0)).expect("few enough");
+        let mut pts =
+            i32::try_from(granted["session"]["state"]["pts"].as_i64().unwrap_or(0)).expect("few enough");
         self.record.granted(self.number, name, fence, pts)?;
         for _ in 0..STATES {
             pts += 1;

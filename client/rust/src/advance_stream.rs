@@ -283,7 +283,7 @@ async fn connection(
     report: &watch::Sender<Progress>,
     retry: &mut Retry,
 ) -> Result<(), Error> {
-    let arrived = line.queue().begin().map_err(|error| Error::invalid(&error))?;
+    let arrived = line.queue().begin().map_err(Error::invalid)?;
     if line.filled(&arrived).await {
         retry.restart();
     }

@@ -121,12 +121,14 @@ pub enum Error {
 
 impl Error {
     /// The daemon sent what this version cannot read.
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it on by value")]
     pub(crate) fn unreadable(error: InvalidSession) -> Self {
         Self::Unexpected(error.to_string())
     }
 
     /// What is not sent.
-    pub(crate) fn invalid(error: &InvalidSession) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it on by value")]
+    pub(crate) fn invalid(error: InvalidSession) -> Self {
         Self::InvalidArgument { reason: Reason::InvalidSession, message: error.to_string() }
     }
 }

@@ -286,7 +286,7 @@ impl Write {
         let name = held.name().to_string();
         let token = held.token().to_wire();
         let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        match change.map_err(|error| Error::invalid(&error))? {
+        match change.map_err(Error::invalid)? {
             Change::Save { session, mode, clear } => {
                 let (session, mode) = (Some(session), mode.into());
                 let request =

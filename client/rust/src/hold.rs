@@ -14,7 +14,12 @@ use sessiond_session::Session;
 use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
-use crate::{Client, Error, HeldSession, LostReason, Token, Waiting, held::{Origin, Standing}, model, retry::Retry};
+use crate::{
+    Client, Error, HeldSession, LostReason, Token, Waiting,
+    held::{Origin, Standing},
+    model,
+    retry::Retry,
+};
 
 /// Asks for a session, for this client alone; sent when it is awaited, and gives a [`Hold`].
 ///

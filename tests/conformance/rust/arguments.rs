@@ -181,7 +181,10 @@ impl Arguments {
             phone: self.maybe_text("phone"),
             name: self.maybe_text("name"),
             seen: self.number("seen"),
-            extra: extra.into_iter().map(|(key, value)| (key, bytes(value.as_str().expect("text")))).collect(),
+            extra: extra
+                .into_iter()
+                .map(|(key, value)| (key, bytes(value.as_str().expect("text"))))
+                .collect(),
         }
     }
 
