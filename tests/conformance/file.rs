@@ -26,15 +26,7 @@ impl FileStep {
         match self {
             Self::Lock => *locked = Some(eventually(|| begun(file)).await),
             Self::Unlock => *locked = None,
-            Self::Change => {
-                let mut program = eventually(|| begun(file)).await;
-                while program.execute("update state set pts = pts + 1", ()).expect("it is locked") == 0 {
-                    // Not yet written.
-                    drop(program);
-                    program = eventually(|| begun(file)).await;
-                }
-                program.execute_batch("commit").expect("it is locked");
-            }
+            Self::Change => eventually(|| changed(file)).await,
             Self::Damage => fs::write(file, "no database ".repeat(1_000)).expect("written"),
         }
     }
@@ -45,4 +37,12 @@ fn begun(file: &Path) -> Option<Connection> {
     let program = stock::open(file).ok()?;
     program.execute_batch("begin immediate").ok()?;
     Some(program)
+}
+
+/// A program that has written into the file. `None`: it could not, or the daemon has not written it yet.
+fn changed(file: &Path) -> Option<()> {
+    let program = begun(file)?;
+    let rows = program.execute("update state set pts = pts + 1", ()).ok()?;
+    program.execute_batch("commit").ok()?;
+    (rows == 1).then_some(())
 }
