@@ -27,10 +27,17 @@ pub(crate) struct Language {
 }
 
 /// The languages that there are to play.
+///
+/// # Panics
+/// One of them has no driver.
 pub(crate) fn languages() -> Vec<Language> {
     let mut languages = vec![Language { name: "rust", driver: None }];
     if let Some(folder) = env::var_os(CLIENTS).filter(|folder| !folder.is_empty()) {
-        let driver = |name| Some(Path::new(&folder).join(name).join("driver"));
+        let driver = |name| {
+            let driver = Path::new(&folder).join(name).join("driver");
+            assert!(driver.exists(), "{}: no driver here; `make clients` installs it", driver.display());
+            Some(driver)
+        };
         let without = env::var(WITHOUT).unwrap_or_default();
         let plays = |name: &&str| !without.split(' ').any(|client| name.split('-').next() == Some(client));
         let installed = INSTALLED.into_iter().filter(plays);
