@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf};
 use protox::prost::Message as _;
 
 /// Messages with a secret in them: their `Debug` is written by hand, in `proto/src/redacted.rs`.
-const SECRET_MESSAGES: [&str; 21] = [
+const SECRET_MESSAGES: [&str; 24] = [
     "DataCenter",
     "HoldRequest",
     "Granted",
@@ -27,6 +27,9 @@ const SECRET_MESSAGES: [&str; 21] = [
     "GetAttributesRequest",
     "ListAttributesRequest",
     "DeleteAttributesRequest",
+    "ImportRequest",
+    "ExportRequest",
+    "ExportResponse",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

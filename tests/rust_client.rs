@@ -2,13 +2,16 @@
 
 use futures_util::TryStreamExt as _;
 use sessiond_client::{
-    Attribute, ChannelState, Client, DaemonSession, Error, HeldSession, LostReason, Peer, PeerFilter,
+    Attribute, ChannelState, Client, DaemonSession, Error, Format, HeldSession, LostReason, Peer, PeerFilter,
     PeerKey, PeerKind, Session, StateChange, Storage as _, Token,
 };
 use sessiond_proto::{Reason, v1};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::harness::{Daemon, expect_reason, random_session, within};
+use crate::{
+    cli::media::{fixture, string},
+    harness::{Daemon, expect_reason, files_at, random_session, within},
+};
 
 #[tokio::test]
 async fn a_session_stored_in_the_daemon_is_what_the_next_one_loads() {
@@ -73,6 +76,41 @@ async fn what_is_kept_beside_a_session_is_what_the_next_holder_reads() {
     hold.release().await.expect("released");
     let refused = held.put_peers(&peers[..1]).await.expect_err("it is not held");
     assert!(matches!(refused, Error::Fenced | Error::Lost { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_session_is_made_of_what_a_library_keeps_and_given_as_what_another_reads() {
+    let daemon = Daemon::start().await;
+    let hold = daemon.sessiond_client().await.hold("alice").await.expect("granted");
+    let imported = hold.import_files(files_at(&fixture("gramjs-store"))).await.expect("imported");
+    assert_eq!((imported.format, imported.peers, imported.account), (Format::GramJsStore, 4, None));
+    let loaded = hold.load().await.expect("loaded");
+    assert_eq!(loaded.revision, imported.revision);
+    assert_eq!(loaded.session.expect("there").without_keys(), imported.session);
+
+    let refused = hold.import(string("mtcute-plain")).await.expect_err("it is there");
+    assert!(
+        matches!(refused, Error::RevisionMismatch { current } if current == imported.revision),
+        "{refused:?}"
+    );
+    let forced =
+        hold.import(string("mtcute-plain")).format(Format::MtcuteString).force().await.expect("replaced");
+    assert_eq!((forced.format, forced.peers), (Format::MtcuteString, 0));
+
+    let exported = hold.export(Format::MtcuteString).await.expect("it holds all of it");
+    assert_eq!(exported.bytes(), string("mtcute-plain").as_bytes());
+    assert_eq!((exported.revision, exported.left_behind.len()), (forced.revision, 0));
+    hold.put_peers(&[Peer { id: 5, access_hash: Some(6), ..Peer::default() }]).await.expect("put");
+    let refused = hold.export(Format::Gotd).await.expect_err("it has no place for peers");
+    assert!(matches!(refused, Error::InvalidArgument { .. }), "{refused:?}");
+    let accepted = hold.export(Format::Gotd).lossy().await.expect("exported");
+    assert!(accepted.left_behind.iter().any(|loss| loss.contains("1 peer")), "{accepted:?}");
+    let directory = hold.export(Format::GramJsStore).lossy().await.expect("exported");
+    assert!(directory.bytes().is_empty());
+    assert!(directory.files.contains_key("alice%3AauthKey"), "{:?}", directory.files.keys());
+    let secret = format!("{directory:?} {:?}", hold.import("secret-5678").passcode("secret-5678"));
+    assert!(!secret.contains("5678") && !secret.contains("53, 54, 55"), "{secret}");
+    hold.release().await.expect("released");
 }
 
 #[tokio::test]

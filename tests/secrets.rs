@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::process::Signal;
 use sessiond_proto::v1::{self, peer_key::Key};
 
-use crate::harness::{Actor, Daemon, attribute, key, peer, pts, random_session};
+use crate::{
+    cli::media::fixture,
+    harness::{Actor, Daemon, attribute, files_at, given, key, peer, pts, random_session},
+};
 
 #[tokio::test]
 async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
@@ -67,6 +70,23 @@ async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
         held.try_put_attributes(vec![open], &[]).await.expect_err("refused");
         held.list_attributes(held.list_attributes_request()).await.expect("told");
 
+        // Sessions whole: one that goes in, one that is refused, and one that goes out.
+        let locked = given(&files_at(&fixture("tdata/locked")));
+        let whole = client.hold("carol").await;
+        let import = |passcode: &str| v1::ImportRequest {
+            passcode: passcode.into(),
+            account: "1".into(),
+            ..whole.import_request()
+        };
+        whole.try_import(import("canary-5678"), locked.clone()).await.expect_err("the wrong passcode");
+        whole.try_import(import("1234"), locked).await.expect("imported");
+        let desktop = whole.load().await.0.expect("there");
+        secrets.extend(desktop.dcs.iter().filter_map(|dc| dc.auth.clone()));
+        secrets.push(whole.token.clone());
+        let export = v1::ExportRequest { lossy: true, ..whole.export_request("telethon-string") };
+        let (_, files) = whole.try_export(export).await.expect("exported");
+        secrets.push(files[""][100..].to_vec());
+
         held.advance(pts(5)).await;
         client.load("alice").await;
         client.try_hold("alice").await.err().expect("held");
@@ -78,8 +98,11 @@ async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
         daemon.stop().await;
 
         let log = daemon.log();
-        assert!(log.contains("alice"), "there is a log");
-        for text in [name, phone, &hash.to_string(), "zweisteinquux"] {
+        assert!(
+            log.contains("alice") && log.contains("imported") && log.contains("exported"),
+            "there is a log"
+        );
+        for text in [name, phone, &hash.to_string(), "zweisteinquux", "canary-5678"] {
             assert!(!log.to_lowercase().contains(&text.to_lowercase()), "who was met is in the log: {text}");
         }
         for secret in &secrets {

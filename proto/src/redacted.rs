@@ -35,7 +35,27 @@ redacted!(PutAttributesRequest { name, attributes, delete_keys } secret token);
 redacted!(GetAttributesRequest { name, keys } secret token);
 redacted!(ListAttributesRequest { name, prefix, keys_only, page_size, page_token } secret token);
 redacted!(DeleteAttributesRequest { name, keys, prefix } secret token);
+redacted!(ExportRequest { name, format, lossy, api_id, user_id, bot } secret token);
+redacted!(ExportResponse { revision, left_behind, file } secret data);
 redacted!(Attribute { key, secret, has_value } secret value);
+
+/// What it carries is a secret in three places.
+impl Debug for v1::ImportRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self { name, token, format, force, passcode, account, file, data, last } = self;
+        f.debug_struct("ImportRequest")
+            .field("name", name)
+            .field("token", &Presence(!token.is_empty()))
+            .field("format", format)
+            .field("force", force)
+            .field("passcode", &Presence(!passcode.is_empty()))
+            .field("account", account)
+            .field("file", file)
+            .field("data", &Presence(!data.is_empty()))
+            .field("last", last)
+            .finish()
+    }
+}
 
 impl Debug for v1::DataCenter {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -101,9 +121,13 @@ mod tests {
             session: Some(v1::Session { dcs: vec![dc], ..Default::default() }),
             ..Default::default()
         };
-        let text = format!("{granted:?}");
-        assert!(text.contains("<secret>"), "{text}");
-        assert!(!text.contains("171"), "{text}");
+        let (token, data, passcode) = (vec![171; 32], vec![171; 9], "171".to_owned());
+        let import = v1::ImportRequest { token, data: data.clone(), passcode, ..Default::default() };
+        let export = v1::ExportResponse { data, ..Default::default() };
+        for text in [format!("{granted:?}"), format!("{import:?}"), format!("{export:?}")] {
+            assert!(text.contains("<secret>"), "{text}");
+            assert!(!text.contains("171"), "{text}");
+        }
     }
 
     #[test]

@@ -26,11 +26,16 @@ use crate::{
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
     shutdown, signal,
+    transfer::Transfers,
     watch::Snapshots,
 };
 
 /// How long open streams and calls have to end, once the daemon stops. The engine has its own time after that.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Of eight descriptors that the daemon may have, so many are for session files, each one while it is held or written. Two are
+/// for connections (`listener::limit`), and one is for the store and all else.
+const SESSION_FILES: u64 = 5;
 
 /// Most requests under way at a time on one connection: beside the streams that it may have open, as many calls.
 const MAX_REQUESTS: u32 = 2 * MAX_STREAMS as u32;
@@ -87,8 +92,14 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     holds.restore();
     let snapshots = Snapshots::default();
     tokio::spawn(snapshots.clone().tend(shutdown.clone()));
-    let daemon =
-        Daemon { engine: Arc::clone(&engine), holds, snapshots, shutdown: shutdown.clone(), started };
+    let daemon = Daemon {
+        engine: Arc::clone(&engine),
+        holds,
+        snapshots,
+        transfers: Transfers::default(),
+        shutdown: shutdown.clone(),
+        started,
+    };
 
     let mut stopping = shutdown.clone();
     let serving = serve(listeners, daemon, async move { stopping.requested().await });
@@ -124,8 +135,7 @@ pub(crate) async fn open_engine(
     }
     let directory = DataDirectory::open(&config.dir)?;
     let (path, rebuild): (PathBuf, bool) = (directory.path().to_owned(), config.rebuild);
-    // Half of the files may be clients' connections.
-    let file_budget = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+    let file_budget = usize::try_from(open_files / 8 * SESSION_FILES).unwrap_or(usize::MAX);
     let opening = spawn_blocking(move || {
         if rebuild {
             SqliteEngine::open_or_rebuild(&path, file_budget)

@@ -17,6 +17,7 @@ mod readiness;
 mod service;
 mod shutdown;
 mod signal;
+mod transfer;
 mod watch;
 
 use std::{

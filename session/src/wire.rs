@@ -1,6 +1,7 @@
 //! Sessions as messages, and back. The one place that knows both; everything that comes in is checked here.
 
 mod attribute;
+mod contents;
 mod peer;
 
 use sessiond_proto::v1;

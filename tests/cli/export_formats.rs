@@ -20,7 +20,7 @@ use crate::harness::{Daemon, key};
 
 /// A session with something of everything, in the home data center 2. When a peer was seen is told, or else it would be when
 /// it is stored.
-pub(super) fn everything() -> Contents {
+pub(crate) fn everything() -> Contents {
     let dc = |id, address: &str| DataCenter {
         id,
         ipv4_addr: address.parse().ok(),
@@ -62,7 +62,7 @@ pub(super) fn everything() -> Contents {
 }
 
 /// Stores a session under a name.
-pub(super) async fn store(daemon: &Daemon, name: &str, contents: &Contents) {
+pub(crate) async fn store(daemon: &Daemon, name: &str, contents: &Contents) {
     let held = daemon.sessiond_client().await.hold(name).await.expect("held");
     held.save(&contents.session).await.expect("saved");
     if !contents.peers.is_empty() {

@@ -14,7 +14,7 @@ use crate::harness::{Daemon, within};
 
 /// A command that has ended.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(crate) struct Ran {
     pub(super) status: ExitStatus,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -29,7 +29,7 @@ pub(super) struct Running {
 }
 
 /// Runs `sessiond` with these arguments to its end.
-pub(super) async fn run(daemon: &Daemon, args: &[&str]) -> Ran {
+pub(crate) async fn run(daemon: &Daemon, args: &[&str]) -> Ran {
     Ran::of(&mut daemon.command(args)).await
 }
 
@@ -52,7 +52,7 @@ impl Ran {
 
     /// What it printed; it has to have succeeded.
     #[track_caller]
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         assert!(self.status.success(), "{self:?}");
         self.stdout
     }
@@ -65,7 +65,7 @@ impl Ran {
 
     /// The one object that it printed; it has to have succeeded.
     #[track_caller]
-    pub(super) fn object(self) -> Value {
+    pub(crate) fn object(self) -> Value {
         let mut objects = self.objects();
         assert_eq!(objects.len(), 1, "{objects:?}");
         objects.remove(0)
@@ -140,7 +140,7 @@ impl Running {
 }
 
 /// A path as an argument.
-pub(super) fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, types::Value};
 pub(super) const USER: i64 = 868_231_286_072;
 
 /// A file of Telethon 1, of version 7 or 8, with this key.
-pub(super) fn write_v1(path: &Path, version: i64, key: &[u8]) {
+pub(crate) fn write_v1(path: &Path, version: i64, key: &[u8]) {
     let file = Connection::open(path).expect("made");
     let tables = "
         create table version (version integer primary key);
@@ -32,7 +32,7 @@ pub(super) fn write_v1(path: &Path, version: i64, key: &[u8]) {
 }
 
 /// A file of Telethon 2 with this key.
-pub(super) fn write_v2(path: &Path, key: &[u8]) {
+pub(crate) fn write_v2(path: &Path, key: &[u8]) {
     let file = Connection::open(path).expect("made");
     let tables = "
         create table version(version integer primary key);

@@ -9,6 +9,7 @@ mod poll;
 mod refusal;
 mod sample;
 pub(crate) mod stock;
+mod transfer;
 mod watch;
 
 /// Runs each rule of a module, an async function of the engine's name, on both engines.
@@ -35,6 +36,7 @@ pub(crate) use kept::{attribute, peer};
 pub(crate) use poll::eventually;
 pub(crate) use refusal::{expect_reason, metadata_of};
 pub(crate) use sample::{channel, key, pts, random_session, session_of};
+pub(crate) use transfer::{files_at, given};
 pub(crate) use watch::{View, Watch};
 
 /// Longest that a test waits for what has to happen. Far longer than anything takes, even on a machine that does much else.

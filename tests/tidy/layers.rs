@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 9] = [
     &["readiness"],
     &["config", "listener"],
     &["service"],
-    &["holds", "watch"],
+    &["holds", "transfer", "watch"],
     &["caller", "directory", "engine"],
     &["shutdown"],
     // What knows nothing of sessions.

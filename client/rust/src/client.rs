@@ -238,7 +238,7 @@ impl Client {
         .await
     }
 
-    fn admin(&self) -> AdminServiceClient<Channel> {
+    pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(self.shared.calls.clone())
     }
 }

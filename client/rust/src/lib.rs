@@ -77,6 +77,7 @@ mod retry;
 mod socket;
 mod storage;
 mod token;
+mod transfer;
 mod watch;
 
 pub use advance_stream::{Acknowledged, AdvanceStream};
@@ -91,6 +92,7 @@ pub use model::{
 };
 pub use peers::{Kept, PeerFilter, PeerKey};
 pub use sessiond_proto::{InvalidName, Reason, SessionName};
+pub use sessiond_session::formats::{Files, Format};
 pub use sessiond_session::{
     Attribute, Auth, AuthKey, ChannelState, Clear, DataCenter, Peer, PeerKind, Session, StateChange, Storage,
     StorageError, UpdateState, User,
@@ -98,4 +100,5 @@ pub use sessiond_session::{
 pub use socket::{SOCKET_VARIABLE, Socket, default_socket};
 pub use storage::DaemonSession;
 pub use token::{InvalidToken, Token};
+pub use transfer::{Export, Exported, Import, Imported};
 pub use watch::{Watch, WatchMode, WatchOptions, WatchPosition};

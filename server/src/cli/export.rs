@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sessiond_client::{HeldSession, PeerFilter, SessionName};
@@ -25,6 +24,7 @@ use super::{
     output::Output,
     possession::Inherited,
     render::{printable, session_text},
+    source::one_of,
 };
 use crate::exit::Exit;
 
@@ -46,7 +46,7 @@ pub(crate) struct Export {
     /// The session's name
     name: SessionName,
     /// What to write
-    #[arg(long, value_name = "FORMAT", default_value = Format::TelethonV2.name(), value_parser = written_formats())]
+    #[arg(long, value_name = "FORMAT", default_value = Format::TelethonV2.name(), value_parser = one_of(Format::ALL.into_iter().filter(|format| format.is_written())))]
     to: Format,
     /// The file to write, or the directory to make, or - for the standard output
     #[arg(long, value_name = "FILE")]
@@ -93,12 +93,12 @@ impl Export {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let target = self.target(context.output)?;
         let (contents, revision) = self.read(context).await?;
-        let wanting = self.wanting(&contents)?;
         let left_behind = formats::dropped(&contents, self.to);
         if !self.lossy {
             self.refuse_losses(&left_behind)?;
         }
-        let Self { name, to: format, .. } = self;
+        let Self { name, to: format, api_id, user_id, bot, .. } = self;
+        let wanting = Wanting { api_id, user_id, bot };
         let summary = session_text(&contents.session);
         let exported = Exported { name, revision, format, summary, left_behind };
         let draft = Draft { contents, format, wanting };
@@ -149,28 +149,6 @@ impl Export {
             let message = format!("there is no session {name}; `sessiond ls` lists those that there are");
             Failure::new(Exit::NoInput, message).into()
         })
-    }
-
-    /// What was said for what the session lacks. It may not contradict what the session has, which is what would be written.
-    fn wanting(&self, contents: &Contents) -> Result<Wanting, Failure> {
-        fn text(value: Option<impl ToString>) -> Option<String> {
-            value.map(|value| value.to_string())
-        }
-        let user = contents.session.user.as_ref();
-        let said = [
-            ("--user-id", text(self.user_id), text(user.map(|user| user.id))),
-            ("--bot", text(self.bot), text(user.and_then(|user| user.bot))),
-            ("--api-id", text(self.api_id), text(contents.number("api_id"))),
-        ];
-        for (flag, said, known) in said {
-            if let (Some(said), Some(known)) = (said, known)
-                && said != known
-            {
-                let message = format!("the session has {known}, not {said}: leave out {flag}");
-                return Err(Failure::new(Exit::Usage, message));
-            }
-        }
-        Ok(Wanting { api_id: self.api_id, user_id: self.user_id, bot: self.bot })
     }
 
     fn refuse_losses(&self, losses: &[String]) -> Result<(), Failure> {
@@ -248,11 +226,4 @@ async fn read(held: &HeldSession) -> Result<Option<(Contents, i64)>, sessiond_cl
     let peers = held.list_peers(PeerFilter::default()).try_collect().await?;
     let attributes = held.list_attributes("").try_collect().await?;
     Ok(Some((Contents { session, peers, attributes }, loaded.revision)))
-}
-
-/// The formats that are written, by their names.
-fn written_formats() -> impl TypedValueParser<Value = Format> {
-    let written = Format::ALL.into_iter().filter(|format| format.is_written());
-    let names = written.map(|format| PossibleValue::new(format.name()).help(format.to_string()));
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }

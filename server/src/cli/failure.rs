@@ -27,6 +27,8 @@ pub(super) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let next_step = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(FormatError::PasscodeNeeded) => Some("give it with --passcode"),
+        Some(FormatError::PasscodeWrong) => Some("give the right one with --passcode"),
         Some(FormatError::Unknown(_)) => Some("`sessiond import --help` lists the formats that are known"),
         _ => next_step(cause.downcast_ref()?),
     });

@@ -4,11 +4,14 @@ use serde_json::{Map, Value, json};
 use sessiond_client::Session;
 use sessiond_session::formats::Imported;
 
-use super::render::{printable, session_object, session_text};
+use super::{
+    render::{printable, session_object, session_text},
+    source::Origin,
+};
 
 /// What was found, with the schema's field names where it has them.
 pub(super) fn object(found: &Imported) -> Map<String, Value> {
-    let Imported { format, version, account, contents, left_behind, doubt } = found;
+    let Imported { format, version, account, contents, left_behind, doubts } = found;
     let ids: Vec<Value> = key_ids(&contents.session)
         .into_iter()
         .map(|(dc, id)| json!({ "dc": dc, "auth_key_id": id }))
@@ -23,9 +26,14 @@ pub(super) fn object(found: &Imported) -> Map<String, Value> {
         ("peers", json!(contents.peers.len())),
         ("attributes", json!(contents.attributes.len())),
         ("left_behind", json!(left_behind)),
-        ("doubt", json!(doubt)),
+        ("doubts", json!(doubts)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A source that was refused, and why.
+pub(super) fn refused_object(origin: &Origin, sentence: &str) -> Value {
+    json!({ "source": origin.to_string(), "error": sentence })
 }
 
 /// What was found, in one line.
@@ -44,7 +52,7 @@ pub(super) fn line(found: &Imported) -> String {
 /// What was not taken and what is not certain, a line each.
 pub(super) fn remarks(found: &Imported) -> Vec<String> {
     let left_behind = found.left_behind.iter().map(|what| format!("left behind: {}", printable(what)));
-    left_behind.chain(found.doubt.iter().map(|doubt| format!("in doubt: {}", printable(doubt)))).collect()
+    left_behind.chain(found.doubts.iter().map(|doubt| format!("in doubt: {}", printable(doubt)))).collect()
 }
 
 /// Of each data center with a key, what tells that key from others: the `auth_key_id` of MTProto, in hexadecimal.

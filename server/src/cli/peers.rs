@@ -102,7 +102,7 @@ fn row(peer: &Peer, show_secret: bool) -> Vec<String> {
         or_nothing(Some(usernames).filter(|usernames| !usernames.is_empty())),
         or_nothing(peer.phone.as_deref().map(printable)),
         or_nothing(hash),
-        or_nothing(peer.seen.and_then(time)),
+        or_nothing(peer.seen.filter(|seen| *seen != 0).and_then(time)),
     ]
 }
 

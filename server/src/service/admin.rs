@@ -1,14 +1,16 @@
 use sessiond_proto::v1::{self, admin_service_server::AdminService};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tracing::instrument;
 
-use super::{Daemon, FEATURES, Refusal, parse};
+use super::{Daemon, FEATURES, Refusal, caller, export, import, parse, place, streams::ResponseStream};
 use crate::engine::{Figures, Settled};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl AdminService for Daemon {
+    type ExportStream = ResponseStream<v1::ExportResponse>;
+
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn end_hold(&self, request: Request<v1::EndHoldRequest>) -> Answer<v1::EndHoldResponse> {
         let name = parse::name(&request.get_ref().name)?;
@@ -40,6 +42,21 @@ impl AdminService for Daemon {
         let settled = self.engine.settle_mirror(&name, action).await.map_err(Refusal::from)?;
         let Settled { revision, kept_as } = settled;
         Ok(Response::new(v1::SettleMirrorResponse { revision, kept_as: kept_as.unwrap_or_default() }))
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn import(&self, request: Request<Streaming<v1::ImportRequest>>) -> Answer<v1::ImportResponse> {
+        let caller = caller(&request)?;
+        let _place = place(&caller)?;
+        Ok(Response::new(import::import(self, &caller, request.into_inner()).await?))
+    }
+
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
+    async fn export(&self, request: Request<v1::ExportRequest>) -> Answer<Self::ExportStream> {
+        let caller = caller(&request)?;
+        let place = place(&caller)?;
+        let exported = export::export(self, &caller, request.into_inner()).await?;
+        Ok(Response::new(export::messages(exported, place)))
     }
 }
 

@@ -4,6 +4,8 @@
 mod admin;
 mod advance_stream;
 mod attribute;
+mod export;
+mod import;
 mod list;
 mod parse;
 mod peer;
@@ -21,7 +23,9 @@ use sessiond_proto::v1::{
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Status, service::interceptor::InterceptedService};
 
-use crate::{caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown, watch::Snapshots};
+use crate::{
+    caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown, transfer::Transfers, watch::Snapshots,
+};
 
 use status::Refusal;
 pub(crate) use status::in_our_words;
@@ -31,7 +35,7 @@ use watch::Sessions;
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;
 
 /// What this version can do beyond the first one.
-const FEATURES: [&str; 2] = ["peers", "attributes"];
+const FEATURES: [&str; 4] = ["peers", "attributes", "import", "export"];
 
 /// What the services work with. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -39,6 +43,7 @@ pub(crate) struct Daemon {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) holds: Holds,
     pub(crate) snapshots: Snapshots,
+    pub(crate) transfers: Transfers,
     pub(crate) shutdown: Shutdown,
     pub(crate) started: std::time::SystemTime,
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use prost::Message;
 use sessiond_proto::{SessionName, TOKEN_LEN, v1};
-use sessiond_session::{Auth, InvalidSession, Session, StateChange};
+use sessiond_session::{
+    Auth, InvalidSession, Session, StateChange,
+    formats::{Format, UnknownFormat},
+};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -138,6 +141,14 @@ pub(super) fn mirror_action(action: i32) -> Result<MirrorAction, Refusal> {
         Ok(v1::MirrorAction::Take) => Ok(MirrorAction::Take),
         Err(_) => Err(InvalidSession::new("action", "is not one that is known here").into()),
     }
+}
+
+/// A format by its name.
+pub(super) fn format(name: &str) -> Result<Format, Refusal> {
+    let format = name
+        .parse()
+        .map_err(|error: UnknownFormat| InvalidSession::new("format", format!("is wrong: {error}")));
+    Ok(format?)
 }
 
 /// A write that needs the token and knows neither a request id nor a revision.

@@ -8,7 +8,7 @@ use sessiond_session::InvalidSession;
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{engine::Error, holds::HoldEnd, watch::WatchEnd};
+use crate::{engine::Error, holds::HoldEnd, transfer, watch::WatchEnd};
 
 /// When to ask again of a daemon that stops.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
     /// A change of a stream, by its sequence.
     #[error("{refusal}")]
     Change { sequence: i64, refusal: Box<Refusal> },
+    #[error(transparent)]
+    Transfer(transfer::Error),
     #[error(transparent)]
     Engine(#[from] Error),
 }
@@ -75,6 +77,7 @@ impl Refusal {
             Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
             Self::TooLarge | Self::Streams => (Code::ResourceExhausted, Reason::LimitExceeded),
             Self::Change { refusal, .. } => refusal.code_and_reason(),
+            Self::Transfer(error) => transfer_code_and_reason(error),
             Self::Engine(error) => engine_code_and_reason(error),
         }
     }
@@ -95,14 +98,29 @@ impl Refusal {
                     ("since", since.unwrap_or_default()),
                 ]
             }
-            Self::Engine(Error::RevisionMismatch { current }) => vec![("revision", current.to_string())],
+            Self::Transfer(transfer::Error::Exists { current })
+            | Self::Engine(Error::RevisionMismatch { current }) => vec![("revision", current.to_string())],
             Self::Engine(Error::FileInUse(openers)) => {
                 let pids: Vec<_> = openers.iter().map(|opener| opener.pid.to_string()).collect();
                 vec![("pids", pids.join(","))]
             }
+            Self::Transfer(error) => {
+                error.field().map(|field| ("field", field.to_owned())).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+fn transfer_code_and_reason(error: &transfer::Error) -> (Code, Reason) {
+    match error {
+        transfer::Error::Exists { .. } => (Code::Aborted, Reason::RevisionMismatch),
+        transfer::Error::TooLarge | transfer::Error::NoRoom => {
+            (Code::ResourceExhausted, Reason::LimitExceeded)
+        }
+        transfer::Error::Engine(error) => engine_code_and_reason(error),
+        _ => (Code::InvalidArgument, Reason::InvalidSession),
     }
 }
 
@@ -132,6 +150,15 @@ impl From<Refusal> for Status {
             details.set_retry_info(Some(RETRY_AFTER));
         }
         Self::with_error_details(code, refusal.to_string(), details)
+    }
+}
+
+impl From<transfer::Error> for Refusal {
+    fn from(error: transfer::Error) -> Self {
+        match error {
+            transfer::Error::Engine(error) => error.into(),
+            error => Self::Transfer(error),
+        }
     }
 }
 

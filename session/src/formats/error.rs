@@ -67,10 +67,10 @@ pub enum FormatError {
         problem: String,
     },
     /// It is locked with a passcode, and none was given.
-    #[error("it is locked with a passcode: give it with --passcode")]
+    #[error("it is locked with a passcode, and none was given")]
     PasscodeNeeded,
-    /// It is locked with another passcode, or with one where none is needed.
-    #[error("the passcode given with --passcode does not open it")]
+    /// It is locked with another passcode.
+    #[error("the passcode that was given does not open it")]
     PasscodeWrong,
     /// There is more in it than a session has, where nothing may be left behind: what that is.
     #[error("a session has no place for {0}")]
@@ -78,6 +78,13 @@ pub enum FormatError {
     /// SQLite could not read it.
     #[error("SQLite cannot read it")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+/// As much of a text of a source's as is shown of it: a hostile one is long, and has control characters.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN: usize = 64;
+    let rest = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
+    format!("{}{rest}", text.chars().take(SHOWN).collect::<String>().escape_debug())
 }
 
 impl FormatError {
@@ -106,6 +113,24 @@ pub enum ExportError {
         format: Format,
         /// What is missing.
         what: Lacking,
+    },
+    /// What was given in [`Wanting`](super::Wanting) is not what the session has, which is what would be written.
+    #[error("the session has {known} for {field}, not {given}")]
+    Contradicts {
+        /// Which of its fields.
+        field: &'static str,
+        /// What was given.
+        given: String,
+        /// What the session has.
+        known: String,
+    },
+    /// The name is none that the format's library takes for a session.
+    #[error("{problem}")]
+    Name {
+        /// The format.
+        format: Format,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// A value does not fit into the format.
     #[error("{what} does not fit into a {format}")]

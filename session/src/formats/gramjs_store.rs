@@ -6,17 +6,15 @@ mod name;
 mod peer;
 mod writer;
 
-use std::{
-    fs::{self, File},
-    io::Read as _,
-    path::Path,
-};
+use std::io;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    ExportError, Format, FormatError, Imported, Wanting, column, dc_table, gramjs_string, place,
+    ExportError, Files, Format, FormatError, Imported, Wanting, column, dc_table,
+    folder::Folder,
+    gramjs_string, place,
     place::{Addresses, Dcs, PeerPlace, Place, Username},
 };
 use crate::{Auth, AuthKey, Contents, DataCenter, Peer, Session};
@@ -63,40 +61,40 @@ struct Buffer {
 }
 
 /// Whether a directory is one.
-pub(super) fn is_this(path: &Path) -> bool {
-    prefix(path).is_some()
+pub(super) fn is_this(folder: &Folder<'_>) -> bool {
+    prefix(folder).is_some()
 }
 
 /// What is in a directory.
-pub(super) fn read(path: &Path) -> Result<Imported, FormatError> {
-    let prefix = prefix(path).ok_or_else(|| FormatError::Unknown("it has no file of a key".into()))?;
+pub(super) fn read(folder: &Folder<'_>) -> Result<Imported, FormatError> {
+    let prefix = prefix(folder).ok_or_else(|| FormatError::Unknown("it has no file of a key".into()))?;
     let mut dc = DataCenter::default();
     let mut left_behind = Vec::new();
     let number = |name: &str| -> Result<i64, FormatError> {
-        let text = value(path, &prefix, name)?.unwrap_or_default();
+        let text = value(folder, &prefix, name)?.unwrap_or_default();
         Ok(serde_json::from_slice(&text).unwrap_or(0))
     };
     dc.id =
         i32::try_from(number(DC)?).ok().filter(|id| *id > 0).ok_or_else(|| wrong(DC, "is no data center"))?;
     let port = u16::try_from(number(PORT)?).map_err(|_| wrong(PORT, "is no port"))?;
-    let address = value(path, &prefix, ADDRESS)?.unwrap_or_default();
+    let address = value(folder, &prefix, ADDRESS)?.unwrap_or_default();
     // What is not JSON counts as it stands, as for store2.
     let address =
         serde_json::from_slice(&address).unwrap_or_else(|_| String::from_utf8_lossy(&address).into_owned());
     if !matches!(address.as_str(), "" | "undefined" | "null") {
         left_behind.extend(gramjs_string::set_address(&mut dc, &address, port));
     }
-    dc.auth = auth(path, &prefix)?;
-    let peers = peers(path, &prefix, &mut left_behind)?;
+    dc.auth = auth(folder, &prefix)?;
+    let peers = peers(folder, &prefix, &mut left_behind)?;
     let test_mode = dc_table::is_test(&dc).then_some(true);
     let session = Session { home_dc: Some(dc.id), dcs: vec![dc], test_mode, ..Session::default() };
     let contents = Contents { session, peers, ..Contents::default() };
     Ok(Imported { left_behind, ..Imported::new(Format::GramJsStore, contents) })
 }
 
-/// Makes a directory that holds a session of the directory's name, by which the library looks for it.
-pub(super) fn write(contents: &Contents, wanting: &Wanting, path: &Path) -> Result<(), ExportError> {
-    writer::write(contents, wanting, path)
+/// The files of a directory of this name, by which the library looks for its session.
+pub(super) fn write(contents: &Contents, wanting: &Wanting, name: &str) -> Result<Files, ExportError> {
+    writer::write(contents, wanting, name)
 }
 
 /// What has no place in such a directory.
@@ -112,41 +110,25 @@ pub(super) fn dropped(contents: &Contents) -> Vec<String> {
 }
 
 /// What begins the keys: that of which there is a key and a data center, the first if there are several.
-fn prefix(path: &Path) -> Option<String> {
-    let mut found: Vec<String> = Vec::new();
-    for entry in fs::read_dir(path).ok()? {
-        let name = entry.ok()?.file_name();
-        let key = name.to_str().and_then(name::decoded);
-        if let Some(prefix) = key.as_deref().and_then(|key| key.strip_suffix(AUTH_KEY)) {
-            found.push(prefix.to_owned());
-        }
-    }
+fn prefix(folder: &Folder<'_>) -> Option<String> {
+    let keys = folder.names().ok()?.into_iter().filter_map(|name| name::decoded(&name));
+    let mut found: Vec<String> =
+        keys.filter_map(|key| key.strip_suffix(AUTH_KEY).map(str::to_owned)).collect();
     found.sort();
-    found.into_iter().find(|prefix| path.join(name::encoded(&format!("{prefix}{DC}"))).is_file())
+    found.into_iter().find(|prefix| folder.has_file(&name::encoded(&format!("{prefix}{DC}"))))
 }
 
-fn value(path: &Path, prefix: &str, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, FormatError> {
-    let path = path.join(name::encoded(&format!("{prefix}{name}")));
-    if !path.exists() {
-        return Ok(None);
+fn value(folder: &Folder<'_>, prefix: &str, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, FormatError> {
+    match folder.read(&name::encoded(&format!("{prefix}{name}")), MAX_VALUE) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(name, format!("cannot be read: {error}"))),
     }
-    bytes(&path).map(Some).map_err(|problem| wrong(name, problem))
-}
-
-fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let read = file.take(MAX_VALUE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > MAX_VALUE {
-        return Err(format!("has more than {MAX_VALUE} bytes"));
-    }
-    Ok(bytes)
 }
 
 /// None where the library forgot it, as it does before it asks another data center for one: it writes `undefined` then.
-fn auth(path: &Path, prefix: &str) -> Result<Auth, FormatError> {
-    let json = value(path, prefix, AUTH_KEY)?.unwrap_or_default();
+fn auth(folder: &Folder<'_>, prefix: &str) -> Result<Auth, FormatError> {
+    let json = value(folder, prefix, AUTH_KEY)?.unwrap_or_default();
     if matches!(json.trim_ascii(), b"" | b"undefined" | b"null") {
         return Ok(Auth::Absent);
     }
@@ -157,12 +139,11 @@ fn auth(path: &Path, prefix: &str) -> Result<Auth, FormatError> {
     key.map(Auth::Key).map_err(|error| wrong(AUTH_KEY, format!("is wrong: {error}")))
 }
 
-fn peers(path: &Path, prefix: &str, left_behind: &mut Vec<String>) -> Result<Vec<Peer>, FormatError> {
+fn peers(folder: &Folder<'_>, prefix: &str, left_behind: &mut Vec<String>) -> Result<Vec<Peer>, FormatError> {
     let (mut peers, mut others) = (Vec::new(), 0);
     let cannot_read = |error| FormatError::Unknown(format!("its files cannot be listed: {error}"));
-    for entry in fs::read_dir(path).map_err(cannot_read)? {
-        let entry = entry.map_err(cannot_read)?;
-        let key = entry.file_name().to_str().and_then(name::decoded);
+    for file in folder.names().map_err(cannot_read)? {
+        let key = name::decoded(&file);
         let Some(name) = key.as_deref().and_then(|key| key.strip_prefix(prefix)) else { continue };
         if matches!(name, AUTH_KEY | DC | PORT | ADDRESS) {
             continue;
@@ -170,7 +151,7 @@ fn peers(path: &Path, prefix: &str, left_behind: &mut Vec<String>) -> Result<Vec
         if peers.len() == MAX_PEERS {
             return Err(FormatError::Unknown(format!("it has more than {MAX_PEERS} peers")));
         }
-        match bytes(&entry.path()).ok().and_then(|row| peer::parsed(&row)) {
+        match folder.read(&file, MAX_VALUE).ok().and_then(|row| peer::parsed(&row)) {
             Some(peer) => peers.push(peer),
             None => others += 1,
         }

@@ -1,5 +1,5 @@
-//! The formats in which libraries keep and hand out their sessions, each in a module of its own. [`read_path`] and
-//! [`read_bytes`] tell which it is; [`write()`] writes another.
+//! The formats in which libraries keep and hand out their sessions, each in a module of its own. [`read_path`],
+//! [`read_bytes`] and [`read_files`] tell which it is; [`write()`] and [`to_files`] write another.
 
 pub mod telethon_v2;
 
@@ -10,6 +10,7 @@ mod databases;
 mod dc_table;
 mod directories;
 mod error;
+mod folder;
 mod format;
 mod gotd;
 mod gramjs_store;
@@ -38,7 +39,7 @@ mod texts;
 mod writing;
 
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod trials;
 
@@ -46,10 +47,11 @@ use crate::Contents;
 
 pub use directories::directory_format;
 pub use error::{ExportError, FormatError, ImportError, Lacking};
+pub use folder::Files;
 pub use format::{Format, Medium, Schema, UnknownFormat};
-pub use reading::{Reading, read_bytes, read_path, schema_of};
+pub use reading::{Reading, read_bytes, read_files, read_path, schema_of};
 pub use source::Source;
-pub use writing::{Wanting, dropped, write};
+pub use writing::{Wanting, dropped, to_files, write};
 
 /// What was read, and what of the source is not in it.
 #[derive(Debug)]
@@ -64,14 +66,34 @@ pub struct Imported {
     pub contents: Contents,
     /// What was left behind, and why; one sentence each, for people. There is no secret in them.
     pub left_behind: Vec<String>,
-    /// What else it could be by its shape, and how to say so.
-    pub doubt: Option<String>,
+    /// What was taken for granted, such as what else it could be by its shape; one sentence each, for people.
+    pub doubts: Vec<String>,
 }
 
 impl Imported {
     /// What was read whole from a source of one account, without versions.
     fn new(format: Format, contents: Contents) -> Self {
-        Self { format, version: None, account: None, contents, left_behind: Vec::new(), doubt: None }
+        Self { format, version: None, account: None, contents, left_behind: Vec::new(), doubts: Vec::new() }
+    }
+
+    /// Makes of it what a daemon keeps: what the source does not tell must not be taken for something else.
+    ///
+    /// Peers were seen at no time that is known (0), which is not the time of the import. And the home data center is taken from
+    /// the keys, where they tell it, and that is said among the doubts: a Telethon v2 file has no place for it beside the user's,
+    /// and before anybody is logged in there is a key of the home alone.
+    pub fn settle(&mut self) {
+        for peer in &mut self.contents.peers {
+            peer.seen.get_or_insert(0);
+        }
+        let session = &mut self.contents.session;
+        if session.user.is_some() || session.home_dc.is_some() {
+            return;
+        }
+        let mut with_key = session.dcs.iter().filter(|dc| dc.auth.is_present()).map(|dc| dc.id);
+        if let (Some(only), None) = (with_key.next(), with_key.next()) {
+            session.home_dc = Some(only);
+            self.doubts.push(format!("home DC {only} is taken from its key, the only one that there is"));
+        }
     }
 
     /// What the source is, version included.

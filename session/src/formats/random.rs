@@ -21,7 +21,7 @@ pub(super) fn key(byte: u8) -> AuthKey {
 }
 
 /// A session with something of everything.
-pub(super) fn rich() -> Contents {
+pub(crate) fn rich() -> Contents {
     let dc = |id| DataCenter { id, auth: Auth::Key(key(id as u8)), ..DataCenter::default() };
     let mut home = dc(2);
     home.ipv4_addr = "149.154.167.51:443".parse().ok();

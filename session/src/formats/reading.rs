@@ -1,13 +1,14 @@
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    path::{Path, PathBuf},
+    io::{self, Read as _},
+    path::Path,
 };
 
 use zeroize::Zeroizing;
 
 use super::{
-    Format, FormatError, ImportError, Imported, Medium, Schema, Source, databases, directories, source, texts,
+    Files, Format, FormatError, ImportError, Imported, Medium, Schema, Source, databases, directories,
+    folder::Folder, source, texts,
 };
 use crate::openers;
 
@@ -23,6 +24,9 @@ pub struct Reading<'a> {
 /// Most bytes of a file that is no database. Strings have some hundreds, JSON and TL some thousands.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// What stands for the path of what has none.
+const NOWHERE: &str = "what was given";
+
 /// How a SQLite file begins: <https://www.sqlite.org/fileformat.html#the_database_header>.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -35,7 +39,7 @@ pub fn read_path(path: &Path, how: &Reading<'_>) -> Result<Vec<Imported>, Import
     let io_error = |source| ImportError::Io { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(io_error)?;
     if metadata.is_dir() {
-        return directories::read(path, how).map_err(|fault| fault.of(path));
+        return directories::read(&path.into(), how).map_err(|fault| fault.of(path));
     }
     if !metadata.is_file() {
         return Err(io_error(io::Error::new(
@@ -50,21 +54,33 @@ pub fn read_path(path: &Path, how: &Reading<'_>) -> Result<Vec<Imported>, Import
     .map_err(|error| error.of_format(how.from))
 }
 
-/// Reads what is in a string, or in the bytes of a file that came some other way.
+/// Reads what is in a string, or in the bytes of a file that came some other way. Nothing is written to a disk.
 ///
 /// # Errors
 /// See [`ImportError`]; the path in it says that there is none.
 pub fn read_bytes(bytes: &[u8], how: &Reading<'_>) -> Result<Vec<Imported>, ImportError> {
-    let nowhere = Path::new("what was given");
     if !bytes.starts_with(MAGIC) {
-        return read_other(bytes, how.from).map_err(|fault| fault.of(nowhere));
+        let read = match bytes.len() as u64 {
+            length if length > MAX_BYTES => {
+                Err(Fault::new(how.from, FormatError::Unknown(too_large(length))))
+            }
+            _ => read_other(bytes, how.from),
+        };
+        return read.map_err(|fault| fault.of(Path::new(NOWHERE)));
     }
-    let io_error = |source| ImportError::Io { path: nowhere.to_owned(), source };
-    let mut copy = tempfile::NamedTempFile::new().map_err(io_error)?;
-    copy.write_all(bytes).map_err(io_error)?;
-    let copy = copy.into_temp_path();
-    let read = Source::open_alone(&copy).and_then(|source| read_database(&source, how.from));
-    read.map_err(|error| error.with_path(nowhere).of_format(how.from))
+    let read = Source::of_bytes(bytes, NOWHERE).and_then(|source| read_database(&source, how.from));
+    read.map_err(|error| error.of_format(how.from))
+}
+
+/// Reads what is in a directory, or in a file under the empty path, that came some other way. Nothing is written to a disk.
+///
+/// # Errors
+/// See [`ImportError`]; the path in it says that there is none.
+pub fn read_files(files: &Files, how: &Reading<'_>) -> Result<Vec<Imported>, ImportError> {
+    match files.get("") {
+        Some(bytes) => read_bytes(bytes, how),
+        None => directories::read(&Folder::of(files), how).map_err(|fault| fault.of(Path::new(NOWHERE))),
+    }
 }
 
 /// What a file is. `None`: a database with nothing in it. The file is never written to, nor is anything beside it.
@@ -106,8 +122,7 @@ fn other_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ImportError> {
         }
         let length = file.metadata()?.len();
         if length > MAX_BYTES {
-            let problem = format!("it is no database, and with {length} bytes too large to be anything else");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, too_large(length)));
         }
         (&file).take(MAX_BYTES).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
@@ -156,11 +171,12 @@ fn read_other(bytes: &[u8], from: Option<Format>) -> Result<Vec<Imported>, Fault
     if let Some(mut imported) = taken {
         if let Some(other) = others.first() {
             let doubt = format!(
-                "it was taken for a {}, and could be a {other}: --from {} says so",
+                "it was taken for a {} ({}), and could be a {other} ({})",
                 imported.format,
+                imported.format.name(),
                 other.name()
             );
-            imported.doubt.get_or_insert(doubt);
+            imported.doubts.push(doubt);
         }
         return Ok(vec![imported]);
     }
@@ -174,6 +190,10 @@ fn kind_of(format: Format) -> &'static str {
         Medium::Directory => "directory",
         Medium::Bytes | Medium::Text => "such file",
     }
+}
+
+fn too_large(length: u64) -> String {
+    format!("it is no database, and with {length} bytes too large to be anything else")
 }
 
 /// What bytes look like, without a word of what is in them.
@@ -194,16 +214,6 @@ impl ImportError {
         match self {
             Self::Format { path, format, source } => Self::Format { path, format: format.or(from), source },
             error => error,
-        }
-    }
-
-    /// The same of another path.
-    fn with_path(self, path: &Path) -> Self {
-        let path = PathBuf::from(path);
-        match self {
-            Self::InUse { path: _, openers } => Self::InUse { path, openers },
-            Self::Format { path: _, format, source } => Self::Format { path, format, source },
-            Self::Io { path: _, source } => Self::Io { path, source },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, limits::Limit};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use tempfile::TempDir;
 
 use super::{Format, FormatError, ImportError};
@@ -22,8 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
 const READ_VERSION: usize = 19;
 
-/// Most bytes of a value that is read. The longest that any library writes is a key.
-const LONGEST_VALUE: i32 = 16 << 20;
+/// Most bytes of a value that is read. The longest that any library writes is a key, or what it knows of a peer.
+const LONGEST_VALUE: i32 = 4 << 20;
+
+/// Most bytes of what makes a table, and most of its columns. The longest of any library's has some 400, the widest 12.
+const LONGEST_SCHEMA: i32 = 4 << 10;
+const MOST_COLUMNS: i32 = 100;
+
+/// How many steps of SQLite's virtual machine it may take to read what tables there are: those of some hundred.
+const SCHEMA_STEPS: u64 = 2_000;
 
 /// How many steps of SQLite's virtual machine reading may take, whatever the file's size, and for each of its bytes. A file
 /// of 100,000 peers takes about one for each.
@@ -31,7 +38,7 @@ const STEPS_AT_LEAST: u64 = 20_000_000;
 const STEPS_PER_BYTE: u64 = 100;
 
 /// After how many steps they are counted.
-const STEPS_AT_ONCE: u16 = 10_000;
+const STEPS_AT_ONCE: u16 = 100;
 
 /// Someone else's SQLite file, open for reading, in one read transaction. Neither the file nor anything beside it is
 /// written to: what needs a recovery first is copied to a directory that only this user can enter, and the copy recovered.
@@ -89,6 +96,16 @@ impl Source {
         import_error(self.path.clone(), format, error)
     }
 
+    /// A database whose bytes came some other way; in errors it is called `name`. SQLite has a copy of them in memory. What a
+    /// write-ahead log beside the file had is not in it.
+    pub(super) fn of_bytes(bytes: &[u8], name: &str) -> Result<Self, ImportError> {
+        let path = PathBuf::from(name);
+        match in_memory(bytes) {
+            Ok(connection) => Ok(Self { path, connection, _copy: None }),
+            Err(error) => Err(import_error(path, None, error.into())),
+        }
+    }
+
     fn of_copy(path: PathBuf) -> Result<Self, ImportError> {
         let directory = match copy(&path) {
             Ok(Some(directory)) => directory,
@@ -132,19 +149,45 @@ fn has_log(path: &Path) -> Result<bool, ImportError> {
 
 /// Opens a database and begins a read transaction in it, so that what is read is of one moment.
 fn read_transaction(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
-    bound(&mut connection, fs::metadata(path).map_or(0, |file| file.len()))?;
+    begin(connection, fs::metadata(path).map_or(0, |file| file.len()))
+}
+
+/// Opens a database that is in memory, as if it had no write-ahead log: with one, SQLite would look for its file
+/// (<https://www.sqlite.org/c3ref/deserialize.html>).
+fn in_memory(bytes: &[u8]) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    let (before, after) = bytes.split_at(bytes.len().min(READ_VERSION - 1));
+    let (versions, after) = after.split_at(after.len().min(2));
+    let versions = if versions == [2, 2] { &[1, 1] } else { versions };
+    let whole = before.chain(versions).chain(after);
+    connection.deserialize_read_exact(MAIN_DB, whole, bytes.len(), true)?;
+    begin(connection, bytes.len() as u64)
+}
+
+/// Begins a read transaction in a database of so many bytes.
+fn begin(mut connection: Connection, size: u64) -> rusqlite::Result<Connection> {
+    bound_values(&connection)?;
+    bound_steps(&mut connection, SCHEMA_STEPS)?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    bound_steps(&mut connection, STEPS_AT_LEAST.saturating_add(size.saturating_mul(STEPS_PER_BYTE)))?;
     Ok(connection)
 }
 
-/// Ends what a hostile file could make endless or huge: pages that lead to themselves, views and generated columns.
-fn bound(connection: &mut Connection, size: u64) -> rusqlite::Result<()> {
+/// Ends what a hostile file could make huge: values, tables, and views, which no library has.
+fn bound_values(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
-    let mut left =
-        STEPS_AT_LEAST.saturating_add(size.saturating_mul(STEPS_PER_BYTE)) / u64::from(STEPS_AT_ONCE);
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_SCHEMA)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_COLUMN, MOST_COLUMNS)?;
+    Ok(())
+}
+
+/// Ends what a hostile file could make endless: pages that lead to themselves, and generated columns.
+fn bound_steps(connection: &mut Connection, steps: u64) -> rusqlite::Result<()> {
+    let mut left = steps / u64::from(STEPS_AT_ONCE);
     let is_over = move || {
         left = left.saturating_sub(1);
         left == 0

@@ -12,24 +12,22 @@ mod file;
 mod key_file;
 mod lock;
 
-use std::path::{Path, PathBuf};
-
 use md5::{Digest as _, Md5};
 
-use super::{FormatError, Imported};
+use super::{FormatError, Imported, folder::Folder};
 use key_file::KeyFile;
 
 /// The file's name without the `s`, `0` or `1` at its end.
 const KEY_FILE: &str = "key_data";
 
 /// Whether a directory is one, or has one in it.
-pub(super) fn is_this(path: &Path) -> bool {
-    root(path).is_some()
+pub(super) fn is_this(folder: &Folder<'_>) -> bool {
+    root(folder).is_some()
 }
 
 /// What is in a directory: each account that somebody is logged in to.
-pub(super) fn read(path: &Path, passcode: Option<&str>) -> Result<Vec<Imported>, FormatError> {
-    let root = root(path).ok_or_else(|| FormatError::Unknown("it has no file key_datas".into()))?;
+pub(super) fn read(folder: &Folder<'_>, passcode: Option<&str>) -> Result<Vec<Imported>, FormatError> {
+    let root = root(folder).ok_or_else(|| FormatError::Unknown("it has no file key_datas".into()))?;
     let KeyFile { key, accounts } = KeyFile::read(&file::read(&root, KEY_FILE)?, passcode)?;
     let mut read: Vec<Imported> = Vec::new();
     let mut refused: Vec<(u32, FormatError)> = Vec::new();
@@ -52,8 +50,8 @@ pub(super) fn read(path: &Path, passcode: Option<&str>) -> Result<Vec<Imported>,
     Ok(read)
 }
 
-fn root(path: &Path) -> Option<PathBuf> {
-    [path.to_owned(), path.join("tdata")].into_iter().find(|path| file::is_there(path, KEY_FILE))
+fn root<'a>(folder: &Folder<'a>) -> Option<Folder<'a>> {
+    [folder.clone(), folder.within("tdata")].into_iter().find(|folder| file::is_there(folder, KEY_FILE))
 }
 
 /// The name of an account's file: half an MD5 of `data`, `data#2`, ..., its bytes' digits swapped.

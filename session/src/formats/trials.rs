@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::{
     ExportError, Format, FormatError, ImportError, Imported, Medium, Reading, Wanting, databases, dropped,
-    random, read_bytes, read_path, texts, write,
+    random, read_bytes, read_path, texts, to_files, write,
 };
 use crate::Contents;
 
@@ -122,7 +122,7 @@ static VALID: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("a directory");
     let written = WRITTEN.into_iter().map(|format| {
         let path = directory.path().join(format.name());
-        write(&random::rich(), format, &WANTING, &path).expect("written");
+        write(&random::rich(), format, &Wanting::default(), &path).expect("written");
         (format, fs::read(&path).expect("read"))
     });
     written.collect()
@@ -133,14 +133,16 @@ fn a_written_file_is_its_owners_alone_and_there_is_nothing_beside_it() {
     let directory = tempfile::tempdir().expect("a directory");
     for format in WRITTEN {
         let path = directory.path().join(format.name());
-        write(&random::rich(), format, &WANTING, &path).expect("written");
+        write(&random::rich(), format, &Wanting::default(), &path).expect("written");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600, "{format}");
-        let again = write(&random::rich(), format, &WANTING, &path);
+        let again = write(&random::rich(), format, &Wanting::default(), &path);
         assert!(matches!(again, Err(ExportError::Io { .. })), "{format}");
         let detected = read_path(&path, &Reading::default()).expect("read").pop().expect("one");
         let wanted = if format == Format::TelethonV1Version8 { Format::TelethonV1 } else { format };
-        assert_eq!((detected.format, detected.doubt), (wanted, None));
+        assert_eq!((detected.format, detected.doubts.len()), (wanted, 0));
         assert!(detected.contents.session.dcs[0].auth.is_present());
+        let files = to_files(&random::rich(), format, &Wanting::default(), format.name()).expect("written");
+        assert!(*files[""] == fs::read(&path).expect("read"), "{format}: in memory it is the same");
     }
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), WRITTEN.len());
 }
@@ -250,7 +252,7 @@ fn any_value_in_any_column_is_read_or_refused_by_its_column() {
 fn a_view_without_an_end_is_not_read_for_ever() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("a");
-    write(&random::rich(), Format::TelethonV1, &WANTING, &path).expect("written");
+    write(&random::rich(), Format::TelethonV1, &Wanting::default(), &path).expect("written");
     let file = Connection::open(&path).expect("open");
     file.execute_batch(
         "DROP TABLE update_state; CREATE VIEW update_state AS

@@ -1,14 +1,15 @@
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use zeroize::Zeroizing;
 
 use super::{
-    ExportError, Format, Medium, databases, directories, gotd, gramjs_store, gramjs_string, grammers,
+    ExportError, Files, Format, Medium, databases, directories, gotd, gramjs_store, gramjs_string, grammers,
     kurigram, mtcute, mtcute_string, mtkruto_string, pyrofork, pyrogram, pyrogram_family, pyrogram_string,
     pyrotgfork, telethon_string, telethon_v1, telethon_v2, texts,
 };
@@ -43,7 +44,7 @@ pub fn dropped(contents: &Contents, format: Format) -> Vec<String> {
         Format::MtcuteString => mtcute_string::dropped(contents),
         Format::Gotd => gotd::dropped(contents),
         Format::MtkrutoString => mtkruto_string::dropped(contents),
-        Format::GrammersTl | Format::Tdata => Vec::new(),
+        Format::GrammersTl | Format::GrammersTl08 | Format::Tdata => Vec::new(),
     }
 }
 
@@ -53,12 +54,18 @@ pub fn dropped(contents: &Contents, format: Format) -> Vec<String> {
 /// # Errors
 /// See [`ExportError`]. Nothing is left at the path, unless it was there before.
 pub fn write(contents: &Contents, format: Format, wanting: &Wanting, path: &Path) -> Result<(), ExportError> {
-    if let Some(dc) = contents.session.dcs.iter().find(|dc| dc.auth == Auth::Withheld) {
-        return Err(ExportError::Withheld { dc: dc.id });
-    }
+    check(contents, wanting)?;
     let io_error = |source: io::Error| ExportError::Io { path: path.to_owned(), source };
     match format.medium() {
-        Medium::Directory => directories::write(format, contents, wanting, path),
+        Medium::Directory => {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let files = directories::write(format, contents, wanting, name)?;
+            DirBuilder::new().mode(0o700).create(path).map_err(io_error)?;
+            fill(path, &files).map_err(|error| {
+                let _ = fs::remove_dir_all(path);
+                io_error(error)
+            })
+        }
         Medium::Bytes | Medium::Text => {
             let bytes = texts::write(format, contents, wanting)?;
             let mut file = new_file().open(path).map_err(io_error)?;
@@ -69,7 +76,10 @@ pub fn write(contents: &Contents, format: Format, wanting: &Wanting, path: &Path
         }
         Medium::Database => {
             new_file().open(path).map_err(io_error)?;
-            let written = write_database(contents, format, wanting, path);
+            let written = Connection::open_with_flags(path, WRITING)
+                .map_err(ExportError::from)
+                .and_then(|connection| fill_database(connection, contents, format, wanting))
+                .and_then(|connection| connection.close().map_err(|(_, error)| error.into()));
             if written.is_err() {
                 let _ = fs::remove_file(path);
             }
@@ -78,24 +88,81 @@ pub fn write(contents: &Contents, format: Format, wanting: &Wanting, path: &Path
     }
 }
 
+/// The same in memory: the files of a directory of this name, or the one file that the format is, under the empty path.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn to_files(
+    contents: &Contents,
+    format: Format,
+    wanting: &Wanting,
+    name: &str,
+) -> Result<Files, ExportError> {
+    check(contents, wanting)?;
+    let bytes = match format.medium() {
+        Medium::Directory => return directories::write(format, contents, wanting, name),
+        Medium::Bytes | Medium::Text => texts::write(format, contents, wanting)?,
+        Medium::Database => {
+            // Its bytes are those of a file: SQLite's own databases in memory are not paged through in the same way.
+            let connection =
+                Connection::open_with_flags_and_vfs(name, WRITING | OpenFlags::SQLITE_OPEN_CREATE, c"memdb")?;
+            let mut connection = fill_database(connection, contents, format, wanting)?;
+            Zeroizing::new(connection.serialize(MAIN_DB)?.to_vec())
+        }
+    };
+    Ok([(String::new(), bytes)].into())
+}
+
+const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn check(contents: &Contents, wanting: &Wanting) -> Result<(), ExportError> {
+    if let Some(dc) = contents.session.dcs.iter().find(|dc| dc.auth == Auth::Withheld) {
+        return Err(ExportError::Withheld { dc: dc.id });
+    }
+    fn text(value: Option<impl ToString>) -> Option<String> {
+        value.map(|value| value.to_string())
+    }
+    let Wanting { api_id, user_id, bot } = *wanting;
+    let user = contents.session.user.as_ref();
+    let given = [
+        ("api_id", text(api_id), text(contents.number("api_id"))),
+        ("user_id", text(user_id), text(user.map(|user| user.id))),
+        ("bot", text(bot), text(user.and_then(|user| user.bot))),
+    ];
+    for (field, given, known) in given {
+        if let (Some(given), Some(known)) = (given, known)
+            && given != known
+        {
+            return Err(ExportError::Contradicts { field, given, known });
+        }
+    }
+    Ok(())
+}
+
 fn new_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     options
 }
 
-/// Nobody else knows the file, so a journal in memory is enough.
-fn write_database(
+fn fill(directory: &Path, files: &Files) -> io::Result<()> {
+    for (name, bytes) in files {
+        new_file().open(directory.join(name))?.write_all(bytes)?;
+    }
+    // One wait for all files, of which there can be tens of thousands.
+    Ok(rustix::fs::syncfs(File::open(directory)?)?)
+}
+
+/// Nobody else knows the database, so a journal in memory is enough.
+fn fill_database(
+    connection: Connection,
     contents: &Contents,
     format: Format,
     wanting: &Wanting,
-    path: &Path,
-) -> Result<(), ExportError> {
-    let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, mode)?;
+) -> Result<Connection, ExportError> {
     connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     let transaction = connection.unchecked_transaction()?;
     databases::write(format, &transaction, contents, wanting)?;
     transaction.commit()?;
-    connection.close().map_err(|(_, error)| error.into())
+    Ok(connection)
 }

@@ -1,6 +1,6 @@
 //! What a library wrote is imported, and what is exported is read by the library: tests/formats/ has every library that can
 //! be had, and says how they are driven. `make test` installs them and names their directory in `SESSIOND_TEST_LIBRARIES`;
-//! without it these tests say that they were skipped.
+//! without it these tests say that they were skipped. `tests/libraries.rs` puts the daemon in between.
 
 mod cell;
 mod contents;

@@ -4,26 +4,20 @@ use std::{path::PathBuf, process, sync::Arc, time::SystemTime};
 
 use rustix::process::geteuid;
 use sessiond_client::SessionName;
-use sessiond_session::{Attribute, Contents, Peer};
+use sessiond_session::Contents;
 
 use crate::{
     cli::failure::Failure,
     config::{Config, EngineKind},
     daemon,
-    engine::{
-        AttributeRange, Bearer, Engine, Error, HoldStatus, Holder, LostReason, Op, PeerFilter, SqliteEngine,
-        TokenHash, Write,
-    },
+    engine::{Bearer, Engine, Error, HoldStatus, Holder, LostReason, Op, SqliteEngine, TokenHash, Write},
     exit::Exit,
     process::Process,
+    transfer,
 };
 
 /// How many files the engine may have open: half of them are sessions' own, and one is needed.
 const OPEN_FILES: u64 = 64;
-
-/// How many attributes are read at a time, and after how many bytes no more.
-const ATTRIBUTES_AT_ONCE: usize = 1_000;
-const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Everything that is kept of a session, and its revision. `None`: there is no such session.
 pub(super) async fn read(
@@ -69,7 +63,7 @@ async fn read_held(engine: &dyn Engine, name: &SessionName) -> Result<Option<(Co
     let grant = Op::Grant { holder: Arc::new(holder), token };
     engine.grant(Write::own(name.clone(), grant)).await.map_err(refused)?;
     let bearer = Bearer { token, uid };
-    let read = contents(engine, name, &bearer).await;
+    let read = transfer::contents(engine, name, &bearer).await;
     let release = Write { bearer: Some(bearer), ..Write::own(name.clone(), Op::Release) };
     // Where that fails, the next daemon does it, since the holder is gone by then.
     let _ = engine.commit(release).await;
@@ -94,47 +88,6 @@ async fn end_hold_of_the_dead(engine: &dyn Engine, name: &SessionName) -> Result
             let ended = engine.commit(Write::own(name.clone(), end)).await;
             ended.map(drop).map_err(|error| refusal(name, &error))
         }
-    }
-}
-
-async fn contents(
-    engine: &dyn Engine,
-    name: &SessionName,
-    bearer: &Bearer,
-) -> Result<Option<(Contents, i64)>, Error> {
-    let loaded = engine.load(name, Some(bearer)).await?;
-    let Some(session) = loaded.session else { return Ok(None) };
-    let peers = peers(engine, name, bearer).await?;
-    let attributes = attributes(engine, name, bearer).await?;
-    Ok(Some((Contents { session, peers, attributes }, loaded.revision)))
-}
-
-async fn peers(engine: &dyn Engine, name: &SessionName, bearer: &Bearer) -> Result<Vec<Peer>, Error> {
-    let mut peers = Vec::new();
-    let mut rest = Some(engine.list_peers(name, bearer.clone(), PeerFilter::default()).await?);
-    while let Some(listing) = rest {
-        let (next, after) = engine.next_peers(listing).await?;
-        peers.extend(next);
-        rest = after;
-    }
-    Ok(peers)
-}
-
-async fn attributes(
-    engine: &dyn Engine,
-    name: &SessionName,
-    bearer: &Bearer,
-) -> Result<Vec<Attribute>, Error> {
-    let mut attributes: Vec<Attribute> = Vec::new();
-    loop {
-        let after = attributes.last().map(|attribute| attribute.key.clone());
-        let range =
-            AttributeRange { prefix: String::new(), after, count: ATTRIBUTES_AT_ONCE, bytes: BYTES_AT_ONCE };
-        let (next, _) = engine.list_attributes(name, bearer.clone(), range).await?;
-        if next.is_empty() {
-            return Ok(attributes);
-        }
-        attributes.extend(next);
     }
 }
 

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::{cli::failure::Failure, exit::Exit};
 
+/// What the standard output is called.
+const STDOUT: &str = "the standard output";
+
 /// What is written, and as what.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -58,10 +61,10 @@ impl Target {
                 Ok(Zeroizing::default())
             }
             Self::Stdout => {
-                let temporary = tempfile::tempdir()?;
-                let file = temporary.path().join("export");
-                draft.write(&file).map_err(|error| refusal(error, Path::new("the standard output")))?;
-                Ok(Zeroizing::new(fs::read(file)?))
+                let Draft { contents, format, wanting } = draft;
+                let written = formats::to_files(contents, *format, wanting, STDOUT);
+                let files = written.map_err(|error| refusal(error, Path::new(STDOUT)))?;
+                Ok(files.into_values().next().unwrap_or_default())
             }
         }
     }
@@ -137,8 +140,11 @@ fn refusal(error: ExportError, path: &Path) -> Failure {
         ExportError::Lacks { what: Lacking::Bot, .. } => {
             (Exit::Usage, ": say so with --bot true or --bot false")
         }
+        ExportError::Contradicts { field: "api_id", .. } => (Exit::Usage, ": leave out --api-id"),
+        ExportError::Contradicts { field: "user_id", .. } => (Exit::Usage, ": leave out --user-id"),
+        ExportError::Contradicts { .. } => (Exit::Usage, ": leave out --bot"),
+        ExportError::Name { .. } => (Exit::Usage, ": choose another --out"),
         ExportError::Lacks { .. } | ExportError::TooLarge { .. } => (Exit::Data, ""),
-        ExportError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput => (Exit::Usage, ""),
         ExportError::Io { source, .. } => (Exit::of_io(source), ""),
         ExportError::Sqlite(_) => (Exit::Io, ""),
         _ => (Exit::Software, ""),

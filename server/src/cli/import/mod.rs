@@ -8,7 +8,7 @@ use std::{io, process::ExitCode};
 
 use anyhow::Context as _;
 use serde_json::json;
-use sessiond_client::{MirrorAction, SessionName};
+use sessiond_client::{MirrorAction, Session, SessionName};
 
 use super::{
     Context,
@@ -105,7 +105,7 @@ async fn one(
                 tally.imported();
             }
             Err(error) if alone => return Err(error),
-            Err(error) => tally.refused(&origin, error)?,
+            Err(error) => tally.refused(context.output, &origin, error)?,
         }
     }
     Ok(if alone { ExitCode::SUCCESS } else { tally.end(context.output) })
@@ -118,7 +118,7 @@ async fn read(origin: Origin, reader: Reader) -> anyhow::Result<Vec<sessiond_ses
 }
 
 fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io::Result<()> {
-    let Ready { name, imported, home_by_key } = ready;
+    let Ready { name, imported } = ready;
     context.output.result(
         || {
             let mut object = object(imported);
@@ -130,8 +130,9 @@ fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io:
         || {
             let mut text =
                 format!("imported {name} from a {}: {}", imported.schema(), findings::line(imported));
-            if let Some(id) = home_by_key {
-                text += &format!("\nhome DC {id} is taken from its key, the only one in the file");
+            if nobody_is_told(&imported.contents.session) {
+                text +=
+                    &format!("\nwho is logged in is not told: `sessiond set-user {name} --id ID` says it");
             }
             for remark in remarks(imported) {
                 text += &format!("\n{remark}");
@@ -139,4 +140,9 @@ fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io:
             text
         },
     )
+}
+
+/// Whether there is the key of somebody who is logged in, or was about to be, and not who that is.
+fn nobody_is_told(session: &Session) -> bool {
+    session.user.is_none() && session.dc(session.home_dc_id()).is_some_and(|dc| dc.auth.is_present())
 }

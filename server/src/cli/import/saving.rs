@@ -21,7 +21,8 @@ pub(super) async fn save(client: &Client, ready: &Ready, there: There) -> anyhow
     let hold = client.hold(name).label("sessiond import").await.with_context(|| name.to_string())?;
     let saved = match hold.session() {
         Some(session) if there == There::Keep => Err(refusal(name.as_str(), session)),
-        _ => replace(&hold, &imported.contents).await.with_context(|| name.to_string()),
+        Some(_) => replace(&hold, &imported.contents).await.with_context(|| name.to_string()),
+        None => make(&hold, &imported.contents).await.with_context(|| name.to_string()),
     };
     // Where that fails, the end of this process does it.
     let _ = hold.release().await;
@@ -36,22 +37,36 @@ fn refusal(name: &str, there: &Session) -> anyhow::Error {
     Failure::new(Exit::CannotCreate, message).into()
 }
 
-/// In this order: whenever it breaks off, what is kept beside a session is that session's own, if not all of it.
+/// The session comes last: when this breaks off, there is none.
+async fn make(held: &HeldSession, contents: &Contents) -> anyhow::Result<i64> {
+    forget_beside(held).await?;
+    keep_beside(held, contents).await?;
+    Ok(held.save(&contents.session).if_revision(0).await?)
+}
+
+/// Whenever it breaks off, what is kept beside a session is that session's own, if not all of it.
 async fn replace(held: &HeldSession, contents: &Contents) -> anyhow::Result<i64> {
-    let Contents { session, peers, attributes } = contents;
+    forget_beside(held).await?;
+    let revision = held.save(&contents.session).await?;
+    let kept = keep_beside(held, contents).await;
+    kept.context("the session is imported without all its peers and attributes: repeat with --force")?;
+    Ok(revision)
+}
+
+async fn forget_beside(held: &HeldSession) -> Result<(), Error> {
     held.delete_all_peers().await?;
     let earlier: Vec<Attribute> = held.list_attributes("").try_collect().await?;
     let keys: Vec<&str> = earlier.iter().map(|attribute| attribute.key.as_str()).collect();
     held.delete_attributes(&keys).await?;
-    let revision = held.save(session).await?;
-    let beside = async {
-        held.put_peers(peers).await?;
-        for attributes in messages(attributes) {
-            held.put_attributes(attributes, &[] as &[&str]).await?;
-        }
-        Ok::<_, Error>(revision)
-    };
-    beside.await.context("the session is imported without all its peers and attributes: repeat with --force")
+    Ok(())
+}
+
+async fn keep_beside(held: &HeldSession, contents: &Contents) -> Result<(), Error> {
+    held.put_peers(&contents.peers).await?;
+    for attributes in messages(&contents.attributes) {
+        held.put_attributes(attributes, &[] as &[&str]).await?;
+    }
+    Ok(())
 }
 
 /// Attributes in as few messages as the daemon takes them in.

@@ -1,17 +1,28 @@
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
-use super::{dropped, is_this, name, peer, read, write};
+use super::{dropped, name, peer, write};
 use crate::{
     Auth, Contents, Peer, Session,
-    formats::{Wanting, samples},
+    formats::{self, Format, FormatError, Imported, Wanting, samples},
 };
 
 /// Made with telegram 2.26.22: a `StoreSession`, `setDC`, `setAuthKey`, and `processEntities` of two users, a channel and a
 /// group.
 fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gramjs-store")
+}
+
+fn is_this(path: &Path) -> bool {
+    super::is_this(&path.into())
+}
+
+fn read(path: &Path) -> Result<Imported, FormatError> {
+    super::read(&path.into())
 }
 
 fn copied(change: impl Fn(&PathBuf)) -> (TempDir, PathBuf) {
@@ -49,7 +60,7 @@ fn what_was_written_has_the_librarys_names_and_is_read_back() {
     let contents = read(&fixture()).expect("read").contents;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store-telegram");
-    write(&contents, &Wanting::default(), &path).expect("written");
+    formats::write(&contents, Format::GramJsStore, &Wanting::default(), &path).expect("written");
     let names = |path: &PathBuf| {
         let mut names: Vec<_> =
             fs::read_dir(path).expect("listed").map(|entry| entry.expect("an entry").file_name()).collect();
@@ -124,10 +135,10 @@ fn peers_that_the_store_has_no_room_for_are_left_out_the_oldest_first_and_said()
 
 #[test]
 fn the_name_that_the_library_refuses_is_refused() {
-    let directory = tempfile::tempdir().expect("a directory");
     let session = Session { dcs: vec![samples::dc(2)], ..Session::default() };
     let contents = Contents { session, ..Contents::default() };
-    assert!(write(&contents, &Wanting::default(), &directory.path().join("session")).is_err());
+    assert!(write(&contents, &Wanting::default(), "session").is_err());
+    assert!(write(&contents, &Wanting::default(), "Session").is_ok());
 }
 
 #[test]

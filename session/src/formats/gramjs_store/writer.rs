@@ -1,16 +1,9 @@
-use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
-};
-
 use zeroize::Zeroizing;
 
 use super::{ADDRESS, AUTH_KEY, DC, PLACE, PORT, name, peer};
 use crate::{
     AuthKey, Contents, Peer,
-    formats::{ExportError, Format, Wanting, account::Account, place},
+    formats::{ExportError, Files, Format, Wanting, account::Account, place},
 };
 
 /// What `StoreSession` writes between the session's name and a value's.
@@ -22,13 +15,11 @@ const REFUSED: &str = "session";
 /// Room for peers in a store of 5 MiB, so that some is left for those to come.
 const ROOM: usize = 4 << 20;
 
-pub(super) fn write(contents: &Contents, wanting: &Wanting, path: &Path) -> Result<(), ExportError> {
-    let io_error = |source: io::Error| ExportError::Io { path: path.to_owned(), source };
-    let session = path.file_name().and_then(|name| name.to_str()).filter(|name| *name != REFUSED);
-    let session = session.ok_or_else(|| {
-        let problem = format!("GramJS takes no directory of this name; any text will do but \"{REFUSED}\"");
-        io_error(io::Error::new(io::ErrorKind::InvalidInput, problem))
-    })?;
+pub(super) fn write(contents: &Contents, wanting: &Wanting, session: &str) -> Result<Files, ExportError> {
+    if session == REFUSED || session.is_empty() {
+        let problem = "GramJS takes no directory of this name; any text will do but \"session\"";
+        return Err(ExportError::Name { format: Format::GramJsStore, problem });
+    }
     let account = Account::of(contents, wanting, Format::GramJsStore);
     let (ip, port) = account.need_address()?;
     let key = json(account.need_key()?);
@@ -38,23 +29,11 @@ pub(super) fn write(contents: &Contents, wanting: &Wanting, path: &Path) -> Resu
         (ADDRESS.to_owned(), format!("\"{ip}\"")),
     ];
     values.extend(rows(contents).0);
-    DirBuilder::new().mode(0o700).create(path).map_err(io_error)?;
-    let written = fill(path, session, &key, &values);
-    written.map_err(|error| {
-        let _ = fs::remove_dir_all(path);
-        io_error(error)
-    })
-}
-
-fn fill(path: &Path, session: &str, key: &str, values: &[(String, String)]) -> io::Result<()> {
-    let others = values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in others.chain([(AUTH_KEY, key)]) {
-        let path = path.join(name::encoded(&format!("{session}{DIVIDER}{name}")));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(value.as_bytes())?;
-    }
-    // One wait for all files, of which there can be tens of thousands.
-    Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+    let path = |name: &str| name::encoded(&format!("{session}{DIVIDER}{name}"));
+    let mut files: Files =
+        values.into_iter().map(|(name, value)| (path(&name), value.into_bytes().into())).collect();
+    files.insert(path(AUTH_KEY), key.as_bytes().to_vec().into());
+    Ok(files)
 }
 
 /// How many peers there is no room for.

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{config::Config, file, lock::LockKey, lock::unlock};
 use crate::{
     Auth, Contents, DataCenter, MAX_DCS, Session, User,
-    formats::{Format, FormatError, Imported, bytes::Bytes, dc_table},
+    formats::{Format, FormatError, Imported, bytes::Bytes, dc_table, folder::Folder},
 };
 
 /// The block that has the user and the keys: `dbiMtpAuthorization`.
@@ -16,17 +16,18 @@ struct Authorization {
 }
 
 /// Reads an account's file, and what Telegram said of data centers if that is there.
-pub(super) fn read(root: &Path, name: &str, key: &LockKey) -> Result<Imported, FormatError> {
+pub(super) fn read(root: &Folder<'_>, name: &str, key: &LockKey) -> Result<Imported, FormatError> {
     let at_fault = |problem: String| FormatError::Value { column: format!("{name}s"), problem };
     let plain = file::read(root, name)?;
     let locked = Bytes::new(&plain).qt_bytes()?;
     let plain = unlock(locked, key)
         .ok_or_else(|| at_fault("is not of this tdata: its key does not open it".into()))?;
-    let config = Config::read(&root.join(name), key).unwrap_or_default();
+    let config = Config::read(&root.within(name), key).unwrap_or_default();
     session(&plain, &config).map_err(|error| at_fault(format!("is wrong: {error}")))
 }
 
-fn session(plain: &[u8], config: &Config) -> Result<Imported, FormatError> {
+/// What an account's file has when it is unlocked.
+pub(super) fn session(plain: &[u8], config: &Config) -> Result<Imported, FormatError> {
     let mut bytes = Bytes::new(plain);
     let before = bytes;
     match bytes.u32_be()? {

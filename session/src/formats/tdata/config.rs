@@ -1,12 +1,9 @@
-use std::{
-    net::{IpAddr, SocketAddrV4, SocketAddrV6},
-    path::Path,
-};
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use super::{file, lock::LockKey, lock::unlock};
 use crate::{
     DataCenter,
-    formats::{FormatError, bytes::Bytes},
+    formats::{FormatError, bytes::Bytes, folder::Folder},
 };
 
 /// The version that is known.
@@ -25,14 +22,15 @@ pub(super) struct Config {
 
 impl Config {
     /// Reads the file in an account's directory. Telegram Desktop does without it, if need be.
-    pub(super) fn read(directory: &Path, key: &LockKey) -> Option<Self> {
-        let contents = file::read(directory, "config").ok()?;
+    pub(super) fn read(folder: &Folder<'_>, key: &LockKey) -> Option<Self> {
+        let contents = file::read(folder, "config").ok()?;
         let plain = unlock(Bytes::new(&contents).qt_bytes().ok()?, key)?;
         let config = Bytes::new(&plain).qt_bytes().ok()?;
         Self::parse(config).ok()
     }
 
-    fn parse(config: &[u8]) -> Result<Self, FormatError> {
+    /// What its file has when it is unlocked.
+    pub(super) fn parse(config: &[u8]) -> Result<Self, FormatError> {
         let mut bytes = Bytes::new(config);
         if bytes.i32_be()? != VERSION {
             return Err(bytes.wrong("follows a version that is not known here"));

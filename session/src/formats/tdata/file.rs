@@ -1,9 +1,9 @@
-use std::{fs::File, io, io::Read as _, path::Path};
+use std::io;
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
-use crate::formats::FormatError;
+use crate::formats::{FormatError, folder::Folder};
 
 const MAGIC: &[u8] = b"TDF$";
 
@@ -14,16 +14,16 @@ const ENDS: [char; 3] = ['s', '0', '1'];
 const MAX_BYTES: u64 = 4 << 20;
 
 /// Whether there is such a file.
-pub(super) fn is_there(directory: &Path, name: &str) -> bool {
-    ENDS.iter().any(|end| directory.join(format!("{name}{end}")).is_file())
+pub(super) fn is_there(folder: &Folder<'_>, name: &str) -> bool {
+    ENDS.iter().any(|end| folder.has_file(&format!("{name}{end}")))
 }
 
 /// What is in the first such file that is whole: what stands between its version and its digest.
-pub(super) fn read(directory: &Path, name: &str) -> Result<Zeroizing<Vec<u8>>, FormatError> {
+pub(super) fn read(folder: &Folder<'_>, name: &str) -> Result<Zeroizing<Vec<u8>>, FormatError> {
     let mut refused = None;
     for end in ENDS {
         let name = format!("{name}{end}");
-        let error = match bytes(&directory.join(&name)) {
+        let error = match folder.read(&name, MAX_BYTES) {
             Ok(bytes) => match contents(bytes) {
                 Ok(contents) => return Ok(contents),
                 Err(problem) => FormatError::Value { column: name, problem: problem.into() },
@@ -35,16 +35,6 @@ pub(super) fn read(directory: &Path, name: &str) -> Result<Zeroizing<Vec<u8>>, F
     }
     Err(refused
         .unwrap_or_else(|| FormatError::Value { column: format!("{name}s"), problem: "is missing".into() }))
-}
-
-fn bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large to be one"));
-    }
-    Ok(bytes)
 }
 
 /// `TDF$`, a version, the contents, and an MD5 of the contents, their length, the version and `TDF$`.
