@@ -48,6 +48,7 @@ man: ## Write the man pages: target/man
 test: lint libraries clients ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace
 	$(call each-client,test)
+	$(MAKE) --no-print-directory stubs
 
 # Makes a target of each client's own Makefile.
 each-client = @for client in $(PRESENT); do $(MAKE) --no-print-directory -C client/$$client $(1) || exit 1; done
@@ -118,6 +119,11 @@ venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
 .PHONY: libraries
 libraries: venvs ## Install the libraries whose formats are tested: .libraries/
 	tests/formats/install.sh "$$SESSIOND_TEST_LIBRARIES"
+
+.PHONY: stubs
+stubs: ## Run the examples for other languages: docs/stubs.md
+	cargo build --locked --quiet --package sessiond
+	tests/stubs/run.sh "$${CARGO_TARGET_DIR:-target}/debug/sessiond" .stubs
 
 .PHONY: deny
 deny: ## Check licences, bans and known faults of the dependencies

@@ -5,6 +5,7 @@ mod harness;
 
 mod advance;
 mod attributes;
+mod authority;
 mod cli;
 mod conformance;
 mod crowd;
@@ -27,6 +28,7 @@ mod serving;
 mod session;
 mod small_frames;
 mod store;
+mod stubs;
 mod sync;
 mod transfer;
 mod watch;

@@ -6,9 +6,15 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { Session } from "./session.js";
 
 /** What operators do with a daemon. */
 
@@ -96,7 +102,7 @@ export interface GetServerInfoResponse {
   storeId: string;
   /**
    * What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-   * (AttributeService).
+   * (AttributeService), "import" (Import), "export" (Export).
    */
   features: string[];
   /** How it fares. */
@@ -149,6 +155,114 @@ export interface SettleMirrorResponse {
   revision: bigint;
   /** File name, in the daemon's directory, under which the earlier file was kept. Empty: nothing was replaced. */
   keptAs: string;
+}
+
+/**
+ * A part of what a session is made of. The first message says what to do with it; in those that follow there are only file,
+ * data and last, and there may be all of these in the first one, too.
+ */
+export interface ImportRequest {
+  /** The session's name. */
+  name: string;
+  /** The token of the current hold. */
+  token: Buffer;
+  /**
+   * What it is, as `sessiond import --from` names it: "telethon-v1", "tdata"; docs/formats.md has all of them. Empty: what it
+   * looks like.
+   */
+  format: string;
+  /** Replace a session that is there, with its peers and attributes. Without it such a session is REVISION_MISMATCH. */
+  force: boolean;
+  /** What opens a directory of Telegram Desktop that is locked. Empty: it is not locked. */
+  passcode: string;
+  /**
+   * Which account to take, where there are several: ImportResponse.account. Without it several are refused, and the message
+   * names them.
+   */
+  account: string;
+  /**
+   * Of a format that is a directory, the path of the file that data belongs to, below the directory, with "/" between its
+   * parts. Empty: data goes on where the message before ended. A format that is one file, or a string, has no path.
+   */
+  file: string;
+  /**
+   * Bytes of the file. All of it may have 64 MiB, some four times what a session with 100,000 peers needs: `sessiond import`
+   * takes in what is larger. Imports that are under way have 256 MiB together, and more is LIMIT_EXCEEDED, too. Of a SQLite
+   * file it is what there is without a write-ahead log or a journal.
+   */
+  data: Buffer;
+  /**
+   * Nothing follows. A stream that ends without it is refused: of one that is broken off it cannot be told that more was to
+   * come.
+   */
+  last: boolean;
+}
+
+/** What was imported. */
+export interface ImportResponse {
+  /** The session's revision. */
+  revision: bigint;
+  /** What it was, by the name in ImportRequest.format. */
+  format: string;
+  /** The version of its tables, where it has one. */
+  formatVersion?:
+    | bigint
+    | undefined;
+  /** Which account it was, where there are several. */
+  account: string;
+  /** The session as it is now, without keys: has_auth says where there are some. */
+  session?:
+    | Session
+    | undefined;
+  /** How many peers it has. */
+  peerCount: number;
+  /** How many attributes it has. */
+  attributeCount: number;
+  /** What was left behind and why, a sentence each, for people. */
+  leftBehind: string[];
+  /** What was taken for granted, such as what else it could be by its shape, a sentence each, for people. */
+  doubts: string[];
+}
+
+/** Asks for a session in a library's format. */
+export interface ExportRequest {
+  /** The session's name. */
+  name: string;
+  /** The token of the current hold. */
+  token: Buffer;
+  /** Which format, as `sessiond export --to` names it; docs/formats.md has those that are written. */
+  format: string;
+  /** Leave behind what the format has no place for. Without it that is refused, and the message says what it is. */
+  lossy: boolean;
+  /**
+   * The API id of the program that will use it, where the format needs it and the session does not have it. This and the
+   * following may not contradict what the session has.
+   */
+  apiId?:
+    | number
+    | undefined;
+  /** The id of the user who is logged in, where the format needs it and the session does not have it. */
+  userId?:
+    | bigint
+    | undefined;
+  /** Whether that user is a bot, where the format needs it and the session does not have it. */
+  bot?: boolean | undefined;
+}
+
+/** A part of a session in a library's format. The first message tells what it is and has no data. */
+export interface ExportResponse {
+  /** The session's revision. In the first message alone. */
+  revision: bigint;
+  /** What was left behind, a sentence each, for people. In the first message alone. */
+  leftBehind: string[];
+  /**
+   * Of a format that is a directory, the path of the file that begins with this message, below the directory, with "/"
+   * between its parts. It has to be called as the session is: its files' names have that name in them. Empty: data goes on
+   * where the message before ended.
+   */
+  file: string;
+  /** Bytes of the file. A secret. */
+  data: Buffer;
 }
 
 function createBaseEndHoldRequest(): EndHoldRequest {
@@ -762,6 +876,552 @@ export const SettleMirrorResponse: MessageFns<SettleMirrorResponse> = {
   },
 };
 
+function createBaseImportRequest(): ImportRequest {
+  return {
+    name: "",
+    token: Buffer.alloc(0),
+    format: "",
+    force: false,
+    passcode: "",
+    account: "",
+    file: "",
+    data: Buffer.alloc(0),
+    last: false,
+  };
+}
+
+export const ImportRequest: MessageFns<ImportRequest> = {
+  encode(message: ImportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(18).bytes(message.token);
+    }
+    if (message.format !== "") {
+      writer.uint32(26).string(message.format);
+    }
+    if (message.force !== false) {
+      writer.uint32(32).bool(message.force);
+    }
+    if (message.passcode !== "") {
+      writer.uint32(42).string(message.passcode);
+    }
+    if (message.account !== "") {
+      writer.uint32(50).string(message.account);
+    }
+    if (message.file !== "") {
+      writer.uint32(58).string(message.file);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(66).bytes(message.data);
+    }
+    if (message.last !== false) {
+      writer.uint32(72).bool(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.passcode = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ImportRequest>, I>>(base?: I): ImportRequest {
+    return ImportRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ImportRequest>, I>>(object: I): ImportRequest {
+    const message = createBaseImportRequest();
+    message.name = object.name ?? "";
+    message.token = object.token ?? Buffer.alloc(0);
+    message.format = object.format ?? "";
+    message.force = object.force ?? false;
+    message.passcode = object.passcode ?? "";
+    message.account = object.account ?? "";
+    message.file = object.file ?? "";
+    message.data = object.data ?? Buffer.alloc(0);
+    message.last = object.last ?? false;
+    return message;
+  },
+};
+
+function createBaseImportResponse(): ImportResponse {
+  return { revision: 0n, format: "", account: "", peerCount: 0, attributeCount: 0, leftBehind: [], doubts: [] };
+}
+
+export const ImportResponse: MessageFns<ImportResponse> = {
+  encode(message: ImportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.format !== "") {
+      writer.uint32(18).string(message.format);
+    }
+    if (message.formatVersion !== undefined) {
+      if (BigInt.asIntN(64, message.formatVersion) !== message.formatVersion) {
+        throw new globalThis.Error("value provided for field message.formatVersion of type int64 too large");
+      }
+      writer.uint32(24).int64(message.formatVersion);
+    }
+    if (message.account !== "") {
+      writer.uint32(34).string(message.account);
+    }
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(42).fork()).join();
+    }
+    if (message.peerCount !== 0) {
+      writer.uint32(48).int32(message.peerCount);
+    }
+    if (message.attributeCount !== 0) {
+      writer.uint32(56).int32(message.attributeCount);
+    }
+    for (const v of message.leftBehind) {
+      writer.uint32(66).string(v!);
+    }
+    for (const v of message.doubts) {
+      writer.uint32(74).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.formatVersion = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.peerCount = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.attributeCount = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.leftBehind.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.doubts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ImportResponse>, I>>(base?: I): ImportResponse {
+    return ImportResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ImportResponse>, I>>(object: I): ImportResponse {
+    const message = createBaseImportResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.format = object.format ?? "";
+    message.formatVersion = (object.formatVersion !== undefined && object.formatVersion !== null)
+      ? BigInt(object.formatVersion)
+      : undefined;
+    message.account = object.account ?? "";
+    message.session = (object.session !== undefined && object.session !== null)
+      ? Session.fromPartial(object.session)
+      : undefined;
+    message.peerCount = object.peerCount ?? 0;
+    message.attributeCount = object.attributeCount ?? 0;
+    message.leftBehind = object.leftBehind?.map((e) => e) || [];
+    message.doubts = object.doubts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseExportRequest(): ExportRequest {
+  return { name: "", token: Buffer.alloc(0), format: "", lossy: false };
+}
+
+export const ExportRequest: MessageFns<ExportRequest> = {
+  encode(message: ExportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(18).bytes(message.token);
+    }
+    if (message.format !== "") {
+      writer.uint32(26).string(message.format);
+    }
+    if (message.lossy !== false) {
+      writer.uint32(32).bool(message.lossy);
+    }
+    if (message.apiId !== undefined) {
+      writer.uint32(40).int32(message.apiId);
+    }
+    if (message.userId !== undefined) {
+      if (BigInt.asIntN(64, message.userId) !== message.userId) {
+        throw new globalThis.Error("value provided for field message.userId of type int64 too large");
+      }
+      writer.uint32(48).int64(message.userId);
+    }
+    if (message.bot !== undefined) {
+      writer.uint32(56).bool(message.bot);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lossy = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.apiId = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.userId = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bot = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExportRequest>, I>>(base?: I): ExportRequest {
+    return ExportRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExportRequest>, I>>(object: I): ExportRequest {
+    const message = createBaseExportRequest();
+    message.name = object.name ?? "";
+    message.token = object.token ?? Buffer.alloc(0);
+    message.format = object.format ?? "";
+    message.lossy = object.lossy ?? false;
+    message.apiId = object.apiId ?? undefined;
+    message.userId = (object.userId !== undefined && object.userId !== null) ? BigInt(object.userId) : undefined;
+    message.bot = object.bot ?? undefined;
+    return message;
+  },
+};
+
+function createBaseExportResponse(): ExportResponse {
+  return { revision: 0n, leftBehind: [], file: "", data: Buffer.alloc(0) };
+}
+
+export const ExportResponse: MessageFns<ExportResponse> = {
+  encode(message: ExportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    for (const v of message.leftBehind) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.file !== "") {
+      writer.uint32(26).string(message.file);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(34).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.leftBehind.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExportResponse>, I>>(base?: I): ExportResponse {
+    return ExportResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExportResponse>, I>>(object: I): ExportResponse {
+    const message = createBaseExportResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.leftBehind = object.leftBehind?.map((e) => e) || [];
+    message.file = object.file ?? "";
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 /** What operators do with a daemon. */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
@@ -803,6 +1463,38 @@ export const AdminServiceService = {
       Buffer.from(SettleMirrorResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SettleMirrorResponse => SettleMirrorResponse.decode(value),
   },
+  /**
+   * Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+   * the current hold. What is sent is written to no disk.
+   *
+   * What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+   * peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+   * in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+   * there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+   * makes it whole.
+   */
+  import: {
+    path: "/sessiond.v1.AdminService/Import" as const,
+    requestStream: true as const,
+    responseStream: false as const,
+    requestSerialize: (value: ImportRequest): Buffer => Buffer.from(ImportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportRequest => ImportRequest.decode(value),
+    responseSerialize: (value: ImportResponse): Buffer => Buffer.from(ImportResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportResponse => ImportResponse.decode(value),
+  },
+  /**
+   * Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+   * since it has the keys. What is not as it should be is refused before the first message.
+   */
+  export: {
+    path: "/sessiond.v1.AdminService/Export" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ExportRequest): Buffer => Buffer.from(ExportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportRequest => ExportRequest.decode(value),
+    responseSerialize: (value: ExportResponse): Buffer => Buffer.from(ExportResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportResponse => ExportResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -818,6 +1510,22 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * Needs a session that nobody holds.
    */
   settleMirror: handleUnaryCall<SettleMirrorRequest, SettleMirrorResponse>;
+  /**
+   * Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+   * the current hold. What is sent is written to no disk.
+   *
+   * What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+   * peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+   * in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+   * there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+   * makes it whole.
+   */
+  import: handleClientStreamingCall<ImportRequest, ImportResponse>;
+  /**
+   * Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+   * since it has the keys. What is not as it should be is refused before the first message.
+   */
+  export: handleServerStreamingCall<ExportRequest, ExportResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -161,7 +161,7 @@ export interface Peer {
     | string
     | undefined;
   /**
-   * When it was last seen, in Unix seconds, not negative. Absent: now. It never goes back; where nothing else is new, it
+   * When it was last seen, in Unix seconds, not negative. 0: at no time that is known. Absent: now. It never goes back; where nothing else is new, it
    * is kept only once it is 600 seconds newer.
    */
   seen?:
