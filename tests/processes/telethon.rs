@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -32,7 +32,9 @@ struct Told {
 pub(super) async fn share(venvs: &Path, span: Duration) -> Outcome {
     let python = venvs.join(PYTHON);
     let folder = tempfile::tempdir().expect("a directory");
-    let told = Arc::new(Mutex::new(Told::default()));
+    let made = command(&python, "make", folder.path()).status().await.expect("started");
+    assert!(made.success(), "the files are made");
+    let told = Mutex::new(Told::default());
     let until = Instant::now() + span;
     let processes = (0..PROCESSES).map(|_| work(&python, folder.path(), until, &told));
     join_all(processes).await;
@@ -51,13 +53,10 @@ pub(super) async fn share(venvs: &Path, span: Duration) -> Outcome {
 }
 
 /// Starts a process, kills it, and starts it again, until the time is over.
-async fn work(python: &PathBuf, folder: &Path, until: Instant, told: &Mutex<Told>) {
+async fn work(python: &Path, folder: &Path, until: Instant, told: &Mutex<Told>) {
     let mut random = Random::new();
     while Instant::now() < until {
-        let mut command = Command::new(python);
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/telethon/share.py"));
-        command.arg(folder).args(SESSIONS).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn().expect("started");
+        let mut process = command(python, "share", folder).spawn().expect("started");
         let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         let left = until.saturating_duration_since(Instant::now());
         let heard = async {
@@ -74,6 +73,13 @@ async fn work(python: &PathBuf, folder: &Path, until: Instant, told: &Mutex<Told
         }
         told.lock().expect("whole").killed += usize::from(Instant::now() < until);
     }
+}
+
+fn command(python: &Path, what: &str, folder: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/telethon/share.py")).arg(what);
+    command.arg(folder).args(SESSIONS).stdout(Stdio::piped()).kill_on_drop(true);
+    command
 }
 
 fn note(told: &Mutex<Told>, line: &str) {

@@ -1,8 +1,8 @@
 """Adds to the states of accounts in Telethon's own session files, as a program that shares them with others.
 
-    python share.py FOLDER NAME...
+    python share.py make|share FOLDER NAME...
 
-It goes on until it is killed. A line on the standard output says what came of each attempt: `saved NAME`, once the state is
+`make` makes the files, as logging in does. `share` goes on until it is killed. A line on the standard output says what came of each attempt: `saved NAME`, once the state is
 in the file, or `locked NAME`.
 """
 
@@ -16,13 +16,22 @@ from telethon.sessions import SQLiteSession
 from telethon.tl import types
 
 
-def main(folder, names):
+def main(what, folder, names):
+    files = {name: str(pathlib.Path(folder, name)) for name in names}
+    if what == "make":
+        for file in files.values():
+            SQLiteSession(file).close()
+    else:
+        share(files)
+
+
+def share(files):
     sessions = {}
     while True:
-        name = random.choice(names)
+        name = random.choice(list(files))
         try:
             if name not in sessions:
-                sessions[name] = SQLiteSession(str(pathlib.Path(folder, name)))
+                sessions[name] = SQLiteSession(files[name])
             add_one(sessions[name])
         except sqlite3.OperationalError:
             # "database is locked": what Telethon's users get, after 5 s.
@@ -40,4 +49,4 @@ def add_one(session):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

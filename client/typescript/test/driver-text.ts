@@ -20,6 +20,7 @@ import {
   type Session,
   SessiondError,
   Token,
+  Unexpected,
   type WatchEvent,
   type WatchPosition,
   type WriteOptions,
@@ -99,7 +100,9 @@ export function readPosition(value: unknown): WatchPosition | undefined {
 export function event(told: WatchEvent): object {
   const { type, ...rest } = told;
   const content = "session" in rest && rest.session ? { ...rest, session: session(rest.session) } : rest;
-  return { event: snakeCased(type), ...content };
+  // Nobody's doing, where there is none.
+  const reason = type === "holdChanged" ? { reason: told.reason ?? "UNSPECIFIED" } : {};
+  return { event: snakeCased(type), ...content, ...reason };
 }
 
 export function token(value: string): Token {
@@ -163,6 +166,7 @@ export function lostReason(reason: unknown): LostReason {
 /** An error by its reason, with its fields. */
 export function error(thrown: unknown): object {
   if (!(thrown instanceof SessiondError)) return { reason: "UNEXPECTED", message: String(thrown) };
+  if (thrown instanceof Unexpected) return { reason: "OTHER" };
   const reason = thrown.code;
   if (thrown instanceof Lost) return { reason, lost: thrown.reason };
   if (thrown instanceof HeldByAnother) return { reason, label: thrown.label, pid: thrown.pid, since: thrown.since };
