@@ -50,7 +50,9 @@ bench-quick: build ## Measure the most of it in less than two minutes
 .PHONY: lint
 lint: schema ## Check format, lints, documentation and the schema
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 .PHONY: schema

@@ -32,6 +32,10 @@ use crate::{
 /// How long open streams and calls have to end, once the daemon stops. The engine has its own time after that.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// Of eight descriptors that the daemon may have, so many are for session files, each one while it is held or written. Two are
+/// for connections (`listener::limit`), and one is for the store and all else.
+const SESSION_FILES: u64 = 5;
+
 /// Most requests under way at a time on one connection: beside the streams that it may have open, as many calls.
 const MAX_REQUESTS: u32 = 2 * MAX_STREAMS as u32;
 
@@ -124,8 +128,7 @@ pub(crate) async fn open_engine(
     }
     let directory = DataDirectory::open(&config.dir)?;
     let (path, rebuild): (PathBuf, bool) = (directory.path().to_owned(), config.rebuild);
-    // Half of the files may be clients' connections.
-    let file_budget = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+    let file_budget = usize::try_from(open_files / 8 * SESSION_FILES).unwrap_or(usize::MAX);
     let opening = spawn_blocking(move || {
         if rebuild {
             SqliteEngine::open_or_rebuild(&path, file_budget)

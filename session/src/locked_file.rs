@@ -157,6 +157,15 @@ impl LockedFile {
         &self.connection
     }
 
+    /// Has SQLite check all of it: `ok`, or what is wrong.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn integrity(&self) -> Result<String, FileError> {
+        let checked = self.connection.query_row("PRAGMA integrity_check", (), |row| row.get(0));
+        checked.map_err(|error| FileError::of(error, &self.path))
+    }
+
     /// Writes in one transaction, which is durable on Ok.
     ///
     /// # Errors

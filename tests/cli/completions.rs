@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 18] = [
+pub(super) const COMMANDS: [&str; 19] = [
     "serve",
     "import",
     "inspect",
@@ -14,6 +14,7 @@ pub(super) const COMMANDS: [&str; 18] = [
     "watch",
     "hold",
     "advance",
+    "set-user",
     "rm",
     "export",
     "mirror",

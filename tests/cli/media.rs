@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sessiond_proto::v1;
 
 use super::{
@@ -92,6 +92,7 @@ async fn a_string_comes_on_the_standard_input_and_is_not_shown() {
     let args = ["import", "-", "--name", "alice"];
     let told = run_on(&daemon, &args, secret.as_bytes()).await.text();
     assert!(told.starts_with("imported alice from a GramJS string: nobody logged in, home DC"), "{told}");
+    assert!(told.contains("\nwho is logged in is not told: `sessiond set-user alice --id ID`"), "{told}");
     assert!(!told.contains(&secret[20..60]), "{told}");
     let imported =
         run_on(&daemon, &[&args[..], &["--force", "--json"]].concat(), secret.as_bytes()).await.object();
@@ -136,8 +137,12 @@ async fn a_passcode_opens_what_is_locked_and_is_not_shown() {
     let help =
         Ran::of(daemon.command(&["import", "--help"]).env("SESSIOND_PASSCODE", "canary-5678")).await.text();
     assert!(help.contains("SESSIOND_PASSCODE") && !help.contains("canary"), "{help}");
-    let shown = run(&daemon, &["inspect", text(&source), "--passcode", "1234"]).await.text();
-    assert!(shown.contains("7000000001"), "{shown}");
+    // What is not locked opens whatever the variable says.
+    for source in [source, fixture("tdata/open")] {
+        let args = ["inspect", text(&source)];
+        let shown = Ran::of(daemon.command(&args).env("SESSIOND_PASSCODE", "1234")).await.text();
+        assert!(shown.contains("7000000001"), "{shown}");
+    }
 }
 
 #[tokio::test]
@@ -146,12 +151,13 @@ async fn what_is_doubtful_is_said_and_what_it_is_may_be_told() {
     let file = daemon.home().join("old.session");
     write_grammers_tl(&file);
     let told = run(&daemon, &["import", text(&file)]).await.text();
-    assert!(told.contains("\nin doubt: "), "{told}");
+    assert!(told.contains("\nin doubt: ") && told.contains("--from grammers-tl-0.8"), "{told}");
     let imported = run(&daemon, &["import", text(&file), "--force", "--json"]).await.object();
     assert!(imported["doubt"].is_string(), "{imported}");
 
     let from = |format| ["import", text(&file), "--name", "other", "--from", format];
-    run(&daemon, &from("grammers-tl")).await.text();
+    let told = run(&daemon, &from("grammers-tl-0.8")).await.text();
+    assert!(told.contains("grammers file of 0.8") && !told.contains("in doubt"), "{told}");
     let refused = run(&daemon, &from("gotd")).await.refusal(65);
     assert!(refused.contains("as a gotd session"), "{refused}");
     let unknown = run(&daemon, &from("no-such-format")).await;
@@ -184,6 +190,14 @@ async fn with_a_session_its_earlier_peers_and_attributes_are_replaced() {
     let held = client.hold("alice").await;
     assert!(held.all_peers().await.is_empty());
     assert!(held.get_attributes(&["m.temp/2", "gotd.config"]).await.is_empty());
+}
+
+/// The files that were refused, as programs are told: each with a reason.
+fn refused_files(ran: &Ran) -> Vec<String> {
+    let objects = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let refused = objects.filter(|object| object["error"].as_str().is_some_and(|error| !error.is_empty()));
+    let source = |object: Value| object["source"].as_str().expect("a path").to_owned();
+    refused.map(source).map(|path| path.rsplit('/').next().expect("a name").to_owned()).collect()
 }
 
 #[tokio::test]
@@ -231,9 +245,13 @@ async fn a_directory_of_files_is_imported_past_those_that_are_none() {
 
     // Again: all are there.
     let again = run(&daemon, &["import", text(&directory), "--json"]).await;
-    assert!(again.stdout.is_empty() && again.stderr.contains("0 sessions imported, 8 refused"), "{again:?}");
+    assert!(again.stderr.contains("0 sessions imported, 8 refused"), "{again:?}");
+    assert_eq!(refused_files(&again).len(), 8, "{again:?}");
     let forced = run(&daemon, &["import", text(&directory), "--json", "--force"]).await;
-    assert_eq!(forced.stdout.lines().count(), 5, "{forced:?}");
+    assert_eq!(forced.stdout.lines().count(), 8, "{forced:?}");
+    assert_eq!(refused_files(&forced), ["anna.txt", "bad.session", "my bot.txt"], "programs are told, too");
+    let shown = run(&daemon, &["inspect", text(&directory), "--json"]).await;
+    assert_eq!(refused_files(&shown), ["bad.session"]);
     let refused = run(&daemon, &["import", text(&directory), "--name", "x"]).await.refusal(64);
     assert!(refused.contains("--name"), "{refused}");
     fs::create_dir(path("empty")).expect("made");

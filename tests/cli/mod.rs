@@ -15,6 +15,7 @@ mod mirror;
 mod read;
 mod refusal;
 mod run;
+mod set_user;
 mod settings;
 mod telethon;
 mod top;

@@ -12,13 +12,14 @@ async fn without_a_daemon_every_command_gives_up_at_its_deadline_and_says_what_t
     let file = daemon.home().join("alice.session");
     super::telethon::write_v1(&file, 8, &crate::harness::key());
     let out = daemon.home().join("out.session");
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 12] = [
         &["import", text(&file)],
         &["ls"],
         &["show", "alice"],
         &["watch", "--all"],
         &["hold", "alice", "--", "echo", "never"],
         &["advance", "alice", "--pts", "5"],
+        &["set-user", "alice", "--id", "5"],
         &["rm", "alice"],
         &["export", "alice", "--out", text(&out)],
         &["mirror", "alice"],

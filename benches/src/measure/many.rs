@@ -19,9 +19,8 @@ const CHANNELS: i64 = 5;
 /// Holds on one connection: the daemon takes 1,024 streams on each.
 const PER_CONNECTION: usize = 1_000;
 
-/// Open files that are asked for, for each session that is held: half of the daemon's are for sessions, and of those it
-/// also counts the ones that it has yet to write.
-const FILES_EACH: usize = 4;
+/// Open files that are asked for, for each session that is held: it has one, and five of eight are for those.
+const FILES_EACH: usize = 2;
 
 /// Sessions that are made before the daemon is killed and started again. It writes 50 of their files a second, and refuses
 /// holds once as many files as it may open are still to be written; after a start they are no longer counted.

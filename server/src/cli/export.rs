@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sessiond_client::{HeldSession, PeerFilter, SessionName};
@@ -25,6 +24,7 @@ use super::{
     output::Output,
     possession::Inherited,
     render::{printable, session_text},
+    source::one_of,
 };
 use crate::exit::Exit;
 
@@ -46,7 +46,7 @@ pub(crate) struct Export {
     /// The session's name
     name: SessionName,
     /// What to write
-    #[arg(long, value_name = "FORMAT", default_value = Format::TelethonV2.name(), value_parser = written_formats())]
+    #[arg(long, value_name = "FORMAT", default_value = Format::TelethonV2.name(), value_parser = one_of(Format::ALL.into_iter().filter(|format| format.is_written())))]
     to: Format,
     /// The file to write, or the directory to make, or - for the standard output
     #[arg(long, value_name = "FILE")]
@@ -248,11 +248,4 @@ async fn read(held: &HeldSession) -> Result<Option<(Contents, i64)>, sessiond_cl
     let peers = held.list_peers(PeerFilter::default()).try_collect().await?;
     let attributes = held.list_attributes("").try_collect().await?;
     Ok(Some((Contents { session, peers, attributes }, loaded.revision)))
-}
-
-/// The formats that are written, by their names.
-fn written_formats() -> impl TypedValueParser<Value = Format> {
-    let written = Format::ALL.into_iter().filter(|format| format.is_written());
-    let names = written.map(|format| PossibleValue::new(format.name()).help(format.to_string()));
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }

@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 use sessiond_client::Session;
 use sessiond_session::formats::Imported;
 
-use super::render::{printable, session_object, session_text};
+use super::{
+    render::{printable, session_object, session_text},
+    source::Origin,
+};
 
 /// What was found, with the schema's field names where it has them.
 pub(super) fn object(found: &Imported) -> Map<String, Value> {
@@ -26,6 +29,11 @@ pub(super) fn object(found: &Imported) -> Map<String, Value> {
         ("doubt", json!(doubt)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A source that was refused, and why.
+pub(super) fn refused_object(origin: &Origin, sentence: &str) -> Value {
+    json!({ "source": origin.to_string(), "error": sentence })
 }
 
 /// What was found, in one line.

@@ -6,7 +6,7 @@ use sessiond_session::formats::Imported;
 
 use super::{
     failure,
-    findings::{key_ids, object, remarks},
+    findings::{key_ids, object, refused_object, remarks},
     output::{Column, Output},
     render::{NOTHING, printable, user_text},
     source::{Found, Origin, Reader, Source},
@@ -75,7 +75,12 @@ fn each(origins: &[Origin], reader: &Reader, output: Output) -> anyhow::Result<E
                 found.iter().try_for_each(|found| output.line(&object_of(origin, found)))?;
             }
             Ok(found) => rows.extend(found.iter().map(|found| row(origin, found))),
-            Err(error) => refused.push(error),
+            Err(error) => {
+                if output.is_json() {
+                    output.line(&refused_object(origin, &failure::sentence(&error)).to_string())?;
+                }
+                refused.push(error);
+            }
         }
     }
     if !rows.is_empty() {

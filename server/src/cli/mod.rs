@@ -22,6 +22,7 @@ mod peers;
 mod possession;
 mod render;
 mod rm;
+mod set_user;
 mod show;
 mod source;
 mod top;
@@ -72,6 +73,7 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     Hold(hold::Hold),
     Advance(advance::Advance),
+    SetUser(set_user::SetUser),
     Rm(rm::Rm),
     Export(export::Export),
     Mirror(mirror::Mirror),
@@ -145,6 +147,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Watch(command) => command.run(context).await,
         Command::Hold(command) => command.run(context).await,
         Command::Advance(command) => command.run(context).await,
+        Command::SetUser(command) => command.run(context).await,
         Command::Rm(command) => command.run(context).await,
         Command::Export(command) => command.run(context).await,
         Command::Mirror(command) => command.run(context).await,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sessiond_client::SessionName;
 use sessiond_session::formats::{self, Format, ImportError, Imported, Reading};
 use zeroize::Zeroizing;
@@ -32,9 +32,9 @@ pub(super) struct Source {
     /// A session file, a file with a session string, a directory, or - for the standard input
     file: OsString,
     /// What it is, where that is not what it looks like
-    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(Format::ALL))]
     from: Option<Format>,
-    /// What opens a directory of Telegram Desktop that is locked. In the variable no other user sees it
+    /// What opens a directory of Telegram Desktop, if it is locked. In the variable no other user sees it
     #[arg(long, env = "SESSIOND_PASSCODE", hide_env_values = true)]
     passcode: Option<Secret>,
 }
@@ -118,9 +118,10 @@ impl fmt::Display for Origin {
     }
 }
 
-fn format() -> impl TypedValueParser<Value = Format> {
-    let names = PossibleValuesParser::new(Format::ALL.map(Format::name));
-    names.map(|name| name.parse().expect("it is one of them"))
+/// An option's formats, by their names.
+pub(super) fn one_of(formats: impl IntoIterator<Item = Format>) -> impl TypedValueParser<Value = Format> {
+    let names = formats.into_iter().map(|format| PossibleValue::new(format.name()).help(format.to_string()));
+    PossibleValuesParser::new(names).map(|name| name.parse().expect("it is one of them"))
 }
 
 /// Whether an argument is no file, but a session string.

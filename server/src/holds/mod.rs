@@ -213,23 +213,31 @@ impl Holds {
                 // A daemon that stops ends no hold: it goes on after the next start.
                 () = shutdown.requested() => return,
             };
-            if over == tenure::Over::Abandoned {
-                holds.abandon(&name, &tenure).await;
+            match over {
+                tenure::Over::Abandoned => holds.abandon(&name, &tenure).await,
+                tenure::Over::Ended => holds.vacate(&name, &tenure),
             }
-            holds.vacate(&name, &tenure);
         });
     }
 
-    /// Ends a hold whose client is gone.
-    async fn abandon(&self, name: &SessionName, tenure: &Tenure) {
+    /// Ends a hold whose client is gone, and vacates its seat.
+    ///
+    /// The next in line does not wait until the end is durable: its grant goes to the engine behind it, and where others
+    /// write too, both are in one commit. A grant is never ahead of it, since nobody is granted what is held.
+    async fn abandon(&self, name: &SessionName, tenure: &Arc<Tenure>) {
         let fence = Some(tenure.fence());
-        loop {
+        let end = || {
             let op = Op::End { fence, reason: LostReason::Gone };
-            match self.0.engine.commit(Write::own(name.clone(), op)).await {
+            self.0.engine.commit(Write::own(name.clone(), op))
+        };
+        let (mut ended, ()) = tokio::join!(biased; end(), async { self.vacate(name, tenure) });
+        loop {
+            match ended {
                 Ok(_) | Err(Error::Closed) => break,
                 Err(error) => {
                     warn!(session = %name, %error, "a hold that is over cannot be ended yet");
                     tokio::time::sleep(Duration::from_secs(1)).await;
+                    ended = end().await;
                 }
             }
         }

@@ -1,17 +1,30 @@
 //! Values of a table's rows: columns by name, since programs altered them in different orders, and values as they are,
 //! since SQLite keeps what it was given whatever the column's type says.
 
-use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddrV4, SocketAddrV6},
+};
 
 use rusqlite::{Connection, Row, types::ValueRef};
 
-use super::FormatError;
+use super::{FormatError, error::shown};
 use crate::{Auth, AuthKey, DataCenter, MAX_USERNAME, Peer};
+
+/// What the rows of a table may take in memory: so many bytes, or so many times the file's size. A peer takes some 150, and
+/// its row as few as 22. A damaged file can have more rows than bytes for them: its pages may lead to the same ones again.
+const ROOM_AT_LEAST: usize = 24 << 20;
+const ROOM_PER_BYTE: usize = 8;
+
+/// What a text takes beside its bytes.
+const PER_TEXT: usize = size_of::<String>();
 
 /// A row of a table.
 pub(super) struct Columns<'a> {
     table: &'a str,
     row: &'a Row<'a>,
+    /// How many bytes of texts and blobs were taken, of this row and of those before it.
+    taken: &'a Cell<usize>,
 }
 
 /// Names of the tables, SQLite's own left out, by name.
@@ -43,6 +56,21 @@ pub(super) fn version(
     first(connection, "version", |row| row.integer(column)).map(Option::flatten)
 }
 
+/// Refuses a table with more rows than are kept of it, by the column that tells them apart.
+pub(super) fn at_most(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+    most: usize,
+) -> Result<(), FormatError> {
+    match count(connection, table)? {
+        rows if rows as usize > most => {
+            Err(FormatError::value(table, column, format!("has {rows} rows, at most {most} are kept")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How many rows a table has.
 pub(super) fn count(connection: &Connection, table: &str) -> Result<i64, FormatError> {
     // Row by row: SQLite's own way of counting is one step of its machine, which nothing bounds.
@@ -56,9 +84,13 @@ pub(super) fn count(connection: &Connection, table: &str) -> Result<i64, FormatE
 fn most_rows(connection: &Connection) -> Result<i64, FormatError> {
     /// A row of nothing: its length, its id and the length of its header.
     const SHORTEST_ROW: i64 = 3;
+    Ok(size(connection)? / SHORTEST_ROW + 1)
+}
+
+/// Bytes of the file.
+fn size(connection: &Connection) -> Result<i64, FormatError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let size = pragma("page_count")?.saturating_mul(pragma("page_size")?);
-    Ok(size / SHORTEST_ROW + 1)
+    Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
 }
 
 fn endless(table: &str) -> FormatError {
@@ -68,22 +100,26 @@ fn endless(table: &str) -> FormatError {
     }
 }
 
-/// What is made of each row of a table, in the order of its rows.
+/// What is made of each row of a table, in the order of its rows. What that takes in memory is bounded by the file's size.
 pub(super) fn each<T>(
     connection: &Connection,
     table: &str,
     mut make: impl FnMut(&Columns<'_>) -> Result<T, FormatError>,
 ) -> Result<Vec<T>, FormatError> {
+    let size_of_each = size_of::<T>().max(1);
+    let room =
+        ROOM_AT_LEAST.max(ROOM_PER_BYTE.saturating_mul(usize::try_from(size(connection)?).unwrap_or(0)));
+    let count = usize::try_from(count(connection, table)?).unwrap_or(0);
+    // Growing, a vector would have its old place and its new one for a moment.
+    let mut made = Vec::with_capacity(count.min(room / size_of_each));
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY rowid"))?;
     let mut rows = statement.query([])?;
-    let mut made = Vec::new();
-    let mut left = most_rows(connection)?;
+    let taken = Cell::new(0_usize);
     while let Some(row) = rows.next()? {
-        left -= 1;
-        if left == 0 {
+        if made.len() == count || made.len() * size_of_each + taken.get() > room {
             return Err(endless(table));
         }
-        made.push(make(&Columns { table, row })?);
+        made.push(make(&Columns { table, row, taken: &taken })?);
     }
     Ok(made)
 }
@@ -96,7 +132,7 @@ pub(super) fn first<T>(
 ) -> Result<Option<T>, FormatError> {
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY rowid LIMIT 1"))?;
     let mut rows = statement.query([])?;
-    rows.next()?.map(|row| make(&Columns { table, row })).transpose()
+    rows.next()?.map(|row| make(&Columns { table, row, taken: &Cell::new(0) })).transpose()
 }
 
 /// What is made of the row of an id.
@@ -108,7 +144,7 @@ pub(super) fn find<T>(
 ) -> Result<Option<T>, FormatError> {
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" WHERE id = ?1"))?;
     let mut rows = statement.query([id])?;
-    rows.next()?.map(|row| make(&Columns { table, row })).transpose()
+    rows.next()?.map(|row| make(&Columns { table, row, taken: &Cell::new(0) })).transpose()
 }
 
 /// Peers by ascending id. Of several with the same id the last one stays.
@@ -252,8 +288,9 @@ impl Columns<'_> {
             (Ok(IpAddr::V4(ip)), port) => dc.ipv4_addr = Some(SocketAddrV4::new(ip, port)),
             (Ok(IpAddr::V6(ip)), port) => dc.ipv6_addr = Some(SocketAddrV6::new(ip, port, 0, 0)),
             (Err(_), _) => {
+                let text = shown(text);
                 left_behind
-                    .push(format!("the address of data center {}: {text:?} is not an IP address", dc.id));
+                    .push(format!("the address of data center {}: \"{text}\" is not an IP address", dc.id));
             }
         }
         Ok(())
@@ -267,13 +304,22 @@ impl Columns<'_> {
         )
     }
 
+    /// Counts bytes that are kept of the rows beside their texts and blobs.
+    pub(super) fn keeps(&self, bytes: usize) {
+        self.taken.set(self.taken.get().saturating_add(bytes));
+    }
+
     /// Says what is wrong with a column's value.
     pub(super) fn wrong(&self, column: &str, problem: impl Into<String>) -> FormatError {
         FormatError::value(self.table, column, problem)
     }
 
     fn value(&self, column: &str) -> Result<ValueRef<'_>, FormatError> {
-        self.row.get_ref(column).map_err(|_| self.wrong(column, "is missing"))
+        let value = self.row.get_ref(column).map_err(|_| self.wrong(column, "is missing"))?;
+        if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value {
+            self.keeps(bytes.len() + PER_TEXT);
+        }
+        Ok(value)
     }
 
     fn fit<T: TryFrom<i64>>(&self, column: &str, number: i64) -> Result<T, FormatError> {

@@ -69,7 +69,7 @@ pub enum FormatError {
     /// It is locked with a passcode, and none was given.
     #[error("it is locked with a passcode: give it with --passcode")]
     PasscodeNeeded,
-    /// It is locked with another passcode, or with one where none is needed.
+    /// It is locked with another passcode.
     #[error("the passcode given with --passcode does not open it")]
     PasscodeWrong,
     /// There is more in it than a session has, where nothing may be left behind: what that is.
@@ -78,6 +78,13 @@ pub enum FormatError {
     /// SQLite could not read it.
     #[error("SQLite cannot read it")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+/// As much of a text of a source's as is shown of it: a hostile one is long, and has control characters.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN: usize = 64;
+    let rest = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
+    format!("{}{rest}", text.chars().take(SHOWN).collect::<String>().escape_debug())
 }
 
 impl FormatError {

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use rusqlite::Connection;
 
-use super::{FormatError, column, databases};
+use super::{FormatError, column, databases, error::shown};
 
 /// A way in which a library keeps or hands out a session. Its [`name`](Self::name) is what commands take and print; shown
 /// to people it says whose it is, and what: "Pyrogram file", "GramJS string".
@@ -40,8 +40,10 @@ pub enum Format {
     Gotd,
     /// The SQLite file of grammers, from 0.8.
     Grammers,
-    /// The file of grammers up to 0.8, in TL.
+    /// The file of grammers up to 0.8, in TL. Its addresses tell whether 0.8 wrote it, or an earlier one.
     GrammersTl,
+    /// The same of 0.8, where the addresses do not tell.
+    GrammersTl08,
     /// The `tdata` directory of Telegram Desktop.
     Tdata,
     /// The auth string of MTKruto.
@@ -79,7 +81,7 @@ pub struct Schema {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TelethonV2,
         Self::TelethonV1,
         Self::TelethonV1Version8,
@@ -96,6 +98,7 @@ impl Format {
         Self::Gotd,
         Self::Grammers,
         Self::GrammersTl,
+        Self::GrammersTl08,
         Self::Tdata,
         Self::MtkrutoString,
     ];
@@ -119,6 +122,7 @@ impl Format {
             Self::Gotd => "gotd",
             Self::Grammers => "grammers",
             Self::GrammersTl => "grammers-tl",
+            Self::GrammersTl08 => "grammers-tl-0.8",
             Self::Tdata => "tdata",
             Self::MtkrutoString => "mtkruto-string",
         }
@@ -136,7 +140,7 @@ impl Format {
             | Self::Pyrofork
             | Self::Mtcute
             | Self::Grammers => Medium::Database,
-            Self::Gotd | Self::GrammersTl => Medium::Bytes,
+            Self::Gotd | Self::GrammersTl | Self::GrammersTl08 => Medium::Bytes,
             Self::TelethonString
             | Self::PyrogramString
             | Self::GramJsString
@@ -148,7 +152,7 @@ impl Format {
 
     /// Whether sessions can be written in it, and not only read.
     pub const fn is_written(self) -> bool {
-        !matches!(self, Self::GrammersTl | Self::Tdata)
+        !matches!(self, Self::GrammersTl | Self::GrammersTl08 | Self::Tdata)
     }
 }
 
@@ -167,7 +171,7 @@ impl Schema {
                 return Ok(Some(Self { format, version: databases::version(format, connection, &tables)? }));
             }
         }
-        let tables: Vec<_> = tables.iter().take(16).map(|table| table.escape_debug().to_string()).collect();
+        let tables: Vec<_> = tables.iter().take(16).map(|table| shown(table)).collect();
         Err(FormatError::Unknown(format!("its tables are {}", tables.join(", "))))
     }
 }
@@ -191,6 +195,7 @@ impl fmt::Display for Format {
             Self::Gotd => "gotd session",
             Self::Grammers => "grammers file",
             Self::GrammersTl => "grammers file of up to 0.8",
+            Self::GrammersTl08 => "grammers file of 0.8",
             Self::Tdata => "Telegram Desktop directory",
             Self::MtkrutoString => "MTKruto string",
         })

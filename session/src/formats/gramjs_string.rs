@@ -13,7 +13,9 @@ use super::{
     ExportError, Format, FormatError, Imported, Wanting,
     account::Account,
     bytes::Bytes,
-    dc_table, place,
+    dc_table,
+    error::shown,
+    place,
     place::{Addresses, Dcs, Place, Username},
     strings::{Base64, trimmed},
 };
@@ -117,7 +119,7 @@ pub(super) fn set_address(dc: &mut DataCenter, address: &str, port: u16) -> Opti
             dc_table::fill(dc, false);
             let instead =
                 if dc.ipv4_addr.is_some() { ", in place of which stands the known one" } else { "" };
-            let shown = address.escape_debug();
+            let shown = shown(address);
             return Some(format!(
                 "the address of data center {}: \"{shown}\" is not an IP address{instead}",
                 dc.id

@@ -10,6 +10,7 @@ use super::{
     account::Account,
     column::{self, Columns},
     dc_table,
+    error::shown,
     place::{self, Addresses, Dcs, PeerPlace, Place, Username},
 };
 use crate::{
@@ -99,13 +100,10 @@ pub(super) fn read(connection: &Connection) -> Result<Imported, FormatError> {
             "whatever version {version} has beyond version {VERSION}, which is the newest known here"
         ));
     }
+    column::at_most(connection, "dc_option", "dc_id", MAX_DCS)?;
     let mut dcs = column::each(connection, "dc_option", |row| data_center(row, &mut left_behind))?;
     dcs.sort_by_key(|dc| dc.id);
     dcs.dedup_by_key(|dc| dc.id);
-    if dcs.len() > MAX_DCS {
-        let problem = format!("has {} rows, at most {MAX_DCS} are kept", dcs.len());
-        return Err(FormatError::value("dc_option", "dc_id", problem));
-    }
     let mut session = Session { dcs, ..Session::default() };
     session.home_dc = column::first(connection, "dc_home", |row| row.dc("dc_id"))?;
     let rows = column::each(connection, "peer_info", peer)?;
@@ -161,8 +159,11 @@ pub(super) fn dropped(contents: &Contents) -> Vec<String> {
 fn data_center(row: &Columns<'_>, left_behind: &mut Vec<String>) -> Result<DataCenter, FormatError> {
     let mut dc = DataCenter { id: row.dc("dc_id")?, auth: row.auth("auth_key")?, ..DataCenter::default() };
     let mut unread = |text: &str| {
-        left_behind
-            .push(format!("an address of data center {}: {text:?} is not an IP address with a port", dc.id));
+        let text = shown(text);
+        left_behind.push(format!(
+            "an address of data center {}: \"{text}\" is not an IP address with a port",
+            dc.id
+        ));
     };
     // Where grammers was told one address alone, the other is 0.
     if let Some(text) = row.text("ipv4")?.filter(|text| !text.is_empty()) {
@@ -224,13 +225,10 @@ fn state(connection: &Connection) -> Result<Option<UpdateState>, FormatError> {
             channels: Vec::new(),
         })
     })?;
+    column::at_most(connection, "channel_state", "peer_id", MAX_CHANNELS)?;
     let mut channels = column::each(connection, "channel_state", |row| {
         Ok(ChannelState { id: row.id("peer_id")?, pts: row.counter("pts")? })
     })?;
-    if channels.len() > MAX_CHANNELS {
-        let problem = format!("has {} channels, at most {MAX_CHANNELS} are kept", channels.len());
-        return Err(FormatError::value("channel_state", "peer_id", problem));
-    }
     sorted::sort(&mut channels);
     if !channels.is_empty() {
         state.get_or_insert_default().channels = channels;

@@ -2,7 +2,8 @@
 //! have a SQLite file.
 //!
 //! Addresses stand in it in the order of their octets up to 0.7, and the other way round in 0.8, IPv6 ones too. The file does
-//! not tell which version wrote it, so the order is the one in which the IPv4 addresses are those of Telegram's data centers.
+//! not tell which version wrote it, so the order is the one in which the IPv4 addresses are those of Telegram's data centers,
+//! unless it is said that 0.8 wrote it.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
@@ -27,8 +28,8 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
     bytes.starts_with(&SESSION.to_le_bytes())
 }
 
-/// What is in a file.
-pub(super) fn read(bytes: &[u8]) -> Result<Imported, FormatError> {
+/// What is in a file of one of the two formats.
+pub(super) fn read(bytes: &[u8], format: Format) -> Result<Imported, FormatError> {
     let mut bytes = Bytes::new(bytes);
     constructor(&mut bytes, SESSION, "a session")?;
     let flags = bytes.u32_le()?;
@@ -37,13 +38,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported, FormatError> {
     let user = if flags & 1 != 0 { Some(user(&mut bytes)?) } else { None };
     let state = if flags & 2 != 0 { Some(state(&mut bytes)?) } else { None };
     bytes.end()?;
-    let (dcs, doubt) = in_order(read);
+    let (order, doubt) = order(&read, format);
+    let dcs = in_order(read, order);
     let mut session =
         Session { dcs, state, home_dc: user.as_ref().map(|user| user.dc), ..Session::default() };
     session.user = user;
     session.test_mode = session.dc(session.home_dc_id()).is_some_and(dc_table::is_test).then_some(true);
     let contents = Contents { session, ..Contents::default() };
-    Ok(Imported { left_behind, doubt, ..Imported::new(Format::GrammersTl, contents) })
+    Ok(Imported { left_behind, doubt, ..Imported::new(format, contents) })
 }
 
 /// A data center, and its IPv4 address as it stands in the file.
@@ -105,35 +107,52 @@ fn data_center(bytes: &mut Bytes<'_>) -> Result<Read, FormatError> {
     Ok(Read { dc, octets: octets.filter(|octets| *octets != [0; 4]), port })
 }
 
-/// The data centers by id, with their addresses in the order in which more of them are known, and what is doubtful.
-fn in_order(read: Vec<Read>) -> (Vec<DataCenter>, Option<String>) {
-    let known = |turned: bool| {
-        let addresses = read.iter().filter_map(|read| Some((read.dc.id, ip(read.octets?, turned))));
+/// In which order the octets of addresses stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Kept,
+    Turned,
+}
+
+/// The order that was said, or else that in which more of the addresses are known; and what is doubtful.
+fn order(read: &[Read], format: Format) -> (Order, Option<String>) {
+    if format == Format::GrammersTl08 {
+        return (Order::Turned, None);
+    }
+    let known = |order: Order| {
+        let addresses = read.iter().filter_map(|read| Some((read.dc.id, ip(read.octets?, order))));
         addresses.filter(|(id, ip)| dc_table::has_ipv4(*id, *ip)).count()
     };
-    let (kept, turned) = (known(false), known(true));
+    let (kept, turned) = (known(Order::Kept), known(Order::Turned));
     let has_any = read.iter().any(|read| read.octets.is_some());
     let doubt = (has_any && kept == turned).then(|| {
-        "its addresses are those of no known data center, so they were read in the order that grammers had up to 0.7; \
-         if 0.8 wrote it, they are the other way round"
-            .to_owned()
+        format!(
+            "its addresses are those of no known data center, so they were read in the order that grammers had up to 0.7; \
+             if 0.8 wrote it, they are the other way round: --from {} says so",
+            Format::GrammersTl08.name()
+        )
     });
-    let is_turned = turned > kept;
+    (if turned > kept { Order::Turned } else { Order::Kept }, doubt)
+}
+
+/// The data centers by id.
+fn in_order(read: Vec<Read>, order: Order) -> Vec<DataCenter> {
+    let ipv6 = |address| if order == Order::Turned { other_way_round(address) } else { address };
     let mut dcs: Vec<_> = read
         .into_iter()
         .map(|Read { dc, octets, port }| DataCenter {
-            ipv4_addr: octets.map(|octets| SocketAddrV4::new(ip(octets, is_turned), port)),
-            ipv6_addr: dc.ipv6_addr.map(|address| if is_turned { other_way_round(address) } else { address }),
+            ipv4_addr: octets.map(|octets| SocketAddrV4::new(ip(octets, order), port)),
+            ipv6_addr: dc.ipv6_addr.map(ipv6),
             ..dc
         })
         .collect();
     dcs.sort_by_key(|dc| dc.id);
     dcs.dedup_by_key(|dc| dc.id);
-    (dcs, doubt)
+    dcs
 }
 
-fn ip(mut octets: [u8; 4], turned: bool) -> Ipv4Addr {
-    if turned {
+fn ip(mut octets: [u8; 4], order: Order) -> Ipv4Addr {
+    if order == Order::Turned {
         octets.reverse();
     }
     octets.into()

@@ -57,7 +57,13 @@ pub fn read_path(path: &Path, how: &Reading<'_>) -> Result<Vec<Imported>, Import
 pub fn read_bytes(bytes: &[u8], how: &Reading<'_>) -> Result<Vec<Imported>, ImportError> {
     let nowhere = Path::new("what was given");
     if !bytes.starts_with(MAGIC) {
-        return read_other(bytes, how.from).map_err(|fault| fault.of(nowhere));
+        let read = match bytes.len() as u64 {
+            length if length > MAX_BYTES => {
+                Err(Fault::new(how.from, FormatError::Unknown(too_large(length))))
+            }
+            _ => read_other(bytes, how.from),
+        };
+        return read.map_err(|fault| fault.of(nowhere));
     }
     let io_error = |source| ImportError::Io { path: nowhere.to_owned(), source };
     let mut copy = tempfile::NamedTempFile::new().map_err(io_error)?;
@@ -106,8 +112,7 @@ fn other_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ImportError> {
         }
         let length = file.metadata()?.len();
         if length > MAX_BYTES {
-            let problem = format!("it is no database, and with {length} bytes too large to be anything else");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, too_large(length)));
         }
         (&file).take(MAX_BYTES).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
@@ -174,6 +179,10 @@ fn kind_of(format: Format) -> &'static str {
         Medium::Directory => "directory",
         Medium::Bytes | Medium::Text => "such file",
     }
+}
+
+fn too_large(length: u64) -> String {
+    format!("it is no database, and with {length} bytes too large to be anything else")
 }
 
 /// What bytes look like, without a word of what is in them.

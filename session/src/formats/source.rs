@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, limits::Limit};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use tempfile::TempDir;
 
 use super::{Format, FormatError, ImportError};
@@ -22,8 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
 const READ_VERSION: usize = 19;
 
-/// Most bytes of a value that is read. The longest that any library writes is a key.
-const LONGEST_VALUE: i32 = 16 << 20;
+/// Most bytes of a value that is read. The longest that any library writes is a key, or what it knows of a peer.
+const LONGEST_VALUE: i32 = 4 << 20;
+
+/// Most bytes of what makes a table, and most of its columns. The longest of any library's has some 400, the widest 12.
+const LONGEST_SCHEMA: i32 = 4 << 10;
+const MOST_COLUMNS: i32 = 100;
+
+/// How many steps of SQLite's virtual machine it may take to read what tables there are: those of some hundred.
+const SCHEMA_STEPS: u64 = 2_000;
 
 /// How many steps of SQLite's virtual machine reading may take, whatever the file's size, and for each of its bytes. A file
 /// of 100,000 peers takes about one for each.
@@ -31,7 +38,7 @@ const STEPS_AT_LEAST: u64 = 20_000_000;
 const STEPS_PER_BYTE: u64 = 100;
 
 /// After how many steps they are counted.
-const STEPS_AT_ONCE: u16 = 10_000;
+const STEPS_AT_ONCE: u16 = 100;
 
 /// Someone else's SQLite file, open for reading, in one read transaction. Neither the file nor anything beside it is
 /// written to: what needs a recovery first is copied to a directory that only this user can enter, and the copy recovered.
@@ -134,17 +141,27 @@ fn has_log(path: &Path) -> Result<bool, ImportError> {
 fn read_transaction(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
-    bound(&mut connection, fs::metadata(path).map_or(0, |file| file.len()))?;
+    bound_values(&connection)?;
+    bound_steps(&mut connection, SCHEMA_STEPS)?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let size = fs::metadata(path).map_or(0, |file| file.len());
+    bound_steps(&mut connection, STEPS_AT_LEAST.saturating_add(size.saturating_mul(STEPS_PER_BYTE)))?;
     Ok(connection)
 }
 
-/// Ends what a hostile file could make endless or huge: pages that lead to themselves, views and generated columns.
-fn bound(connection: &mut Connection, size: u64) -> rusqlite::Result<()> {
+/// Ends what a hostile file could make huge: values, tables, and views, which no library has.
+fn bound_values(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
-    let mut left =
-        STEPS_AT_LEAST.saturating_add(size.saturating_mul(STEPS_PER_BYTE)) / u64::from(STEPS_AT_ONCE);
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_SCHEMA)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_COLUMN, MOST_COLUMNS)?;
+    Ok(())
+}
+
+/// Ends what a hostile file could make endless: pages that lead to themselves, and generated columns.
+fn bound_steps(connection: &mut Connection, steps: u64) -> rusqlite::Result<()> {
+    let mut left = steps / u64::from(STEPS_AT_ONCE);
     let is_over = move || {
         left = left.saturating_sub(1);
         left == 0

@@ -9,6 +9,7 @@ use super::{
     ExportError, Format, FormatError, Imported, Wanting, column,
     column::Columns,
     dc_table,
+    error::shown,
     place::{self, Addresses, Dcs, Place, Username},
 };
 use crate::{
@@ -165,12 +166,9 @@ pub(super) fn dropped(contents: &Contents) -> Vec<String> {
 }
 
 fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Session, FormatError> {
+    column::at_most(connection, "datacenter", "id", MAX_DCS)?;
     let rows = column::each(connection, "datacenter", |row| data_center(row, left_behind))?;
-    let dcs: Vec<_> = rows.into_iter().flatten().collect();
-    if dcs.len() > MAX_DCS {
-        let problem = format!("has {} rows, at most {MAX_DCS} are kept", dcs.len());
-        return Err(FormatError::value("datacenter", "id", problem));
-    }
+    let dcs = rows.into_iter().flatten().collect();
     let user = column::first(connection, "user", |row| {
         Ok(User {
             id: row.id("id")?,
@@ -208,8 +206,9 @@ fn data_center(row: &Columns<'_>, left_behind: &mut Vec<String>) -> Result<Optio
         } else if let Ok(address) = address::ipv6(text) {
             dc.ipv6_addr.get_or_insert(address);
         } else if !matches!(text, "" | "None:None") {
+            let text = shown(text);
             left_behind.push(format!(
-                "an address of data center {}: {text:?} is not an IP address with a port",
+                "an address of data center {}: \"{text}\" is not an IP address with a port",
                 dc.id
             ));
         }
@@ -228,11 +227,7 @@ fn counters(row: &Columns<'_>) -> Result<UpdateState, FormatError> {
 }
 
 fn channels(connection: &Connection) -> Result<Vec<ChannelState>, FormatError> {
-    let rows = column::count(connection, "channelstate")?;
-    if rows > MAX_CHANNELS as i64 {
-        let problem = format!("has {rows} rows, at most {MAX_CHANNELS} are kept");
-        return Err(FormatError::value("channelstate", "id", problem));
-    }
+    column::at_most(connection, "channelstate", "id", MAX_CHANNELS)?;
     column::each(connection, "channelstate", |row| {
         Ok(ChannelState { id: row.id("id")?, pts: row.counter("pts")? })
     })

@@ -45,7 +45,7 @@ pub(super) fn read(format: Format, bytes: &[u8]) -> Result<Imported, FormatError
     };
     match format {
         Format::Gotd => gotd::read(bytes),
-        Format::GrammersTl => grammers_tl::read(bytes),
+        Format::GrammersTl | Format::GrammersTl08 => grammers_tl::read(bytes, format),
         Format::TelethonString => of_text(telethon_string::read),
         Format::GramJsString => of_text(gramjs_string::read),
         Format::PyrogramString => of_text(pyrogram_string::read),

@@ -43,7 +43,7 @@ pub fn dropped(contents: &Contents, format: Format) -> Vec<String> {
         Format::MtcuteString => mtcute_string::dropped(contents),
         Format::Gotd => gotd::dropped(contents),
         Format::MtkrutoString => mtkruto_string::dropped(contents),
-        Format::GrammersTl | Format::Tdata => Vec::new(),
+        Format::GrammersTl | Format::GrammersTl08 | Format::Tdata => Vec::new(),
     }
 }
 

@@ -13,7 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use sessiond_client::{
     Auth, AuthKey, Client, DataCenter, Session, SessionName, Storage as _, UpdateState, User,
 };
-use sessiond_session::{LockedFile, SqliteSession};
+use sessiond_session::{
+    LockedFile, SqliteSession,
+    formats::{self, Reading},
+};
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
@@ -107,11 +110,14 @@ impl Sandbox {
 
     /// Looks at the session's own file, that nobody may have open any more.
     pub(super) fn file_found(&self) -> anyhow::Result<FileFound> {
-        let file = LockedFile::open(&self.directory().join(format!("{}.session", self.name)))?;
-        let ask = |question: &str| file.connection().query_row(question, (), |row| row.get::<_, String>(0));
-        let integrity = ask("PRAGMA integrity_check")?;
-        let pts = ask("SELECT CAST(pts AS TEXT) FROM state")?.parse()?;
-        Ok(FileFound { integrity, pts })
+        let path = self.directory().join(format!("{}.session", self.name));
+        let file = LockedFile::open(&path)?;
+        let integrity = file.integrity()?;
+        file.close()?;
+        let found = formats::read_path(&path, &Reading::default())?.into_iter().next();
+        let state =
+            found.and_then(|found| found.contents.session.state).context("the file has no counters")?;
+        Ok(FileFound { integrity, pts: state.pts })
     }
 
     /// The last that the daemon has logged, for a person.

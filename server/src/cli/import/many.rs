@@ -8,6 +8,7 @@ use super::{
     super::{
         Context, failure,
         failure::Failure,
+        findings::refused_object,
         output::Output,
         source::{Origin, Reader},
     },
@@ -67,7 +68,7 @@ pub(super) async fn import(
                 tell(context, &origin, &ready, revision)?;
                 tally.imported();
             }
-            Err(error) => tally.refused(&origin, error)?,
+            Err(error) => tally.refused(context.output, &origin, error)?,
         }
         if last {
             progress.step();
@@ -114,14 +115,25 @@ impl Tally {
         self.imported += 1;
     }
 
+    /// Tells programs at once, and people at the end.
+    ///
     /// # Errors
     /// What would become of all that follow too.
-    pub(super) fn refused(&mut self, origin: &Origin, error: anyhow::Error) -> anyhow::Result<()> {
+    pub(super) fn refused(
+        &mut self,
+        output: Output,
+        origin: &Origin,
+        error: anyhow::Error,
+    ) -> anyhow::Result<()> {
         if failure::is_of_daemon(&error) {
             return Err(error.context(format!("{} were imported before {origin}", sessions(self.imported))));
         }
         self.exit = self.exit.or(Some(failure::exit(&error)));
-        let (origin, sentence) = (origin.to_string(), failure::sentence(&error));
+        let sentence = failure::sentence(&error);
+        if output.is_json() {
+            output.line(&refused_object(origin, &sentence).to_string())?;
+        }
+        let origin = origin.to_string();
         self.refused.push(match sentence.strip_prefix(&origin) {
             Some(_) => sentence,
             None => format!("{origin}: {sentence}"),

@@ -8,7 +8,7 @@ use std::{io, process::ExitCode};
 
 use anyhow::Context as _;
 use serde_json::json;
-use sessiond_client::{MirrorAction, SessionName};
+use sessiond_client::{MirrorAction, Session, SessionName};
 
 use super::{
     Context,
@@ -105,7 +105,7 @@ async fn one(
                 tally.imported();
             }
             Err(error) if alone => return Err(error),
-            Err(error) => tally.refused(&origin, error)?,
+            Err(error) => tally.refused(context.output, &origin, error)?,
         }
     }
     Ok(if alone { ExitCode::SUCCESS } else { tally.end(context.output) })
@@ -133,10 +133,19 @@ fn tell(context: &Context, origin: &Origin, ready: &Ready, revision: i64) -> io:
             if let Some(id) = home_by_key {
                 text += &format!("\nhome DC {id} is taken from its key, the only one in the file");
             }
+            if nobody_is_told(&imported.contents.session) {
+                text +=
+                    &format!("\nwho is logged in is not told: `sessiond set-user {name} --id ID` says it");
+            }
             for remark in remarks(imported) {
                 text += &format!("\n{remark}");
             }
             text
         },
     )
+}
+
+/// Whether there is the key of somebody who is logged in, or was about to be, and not who that is.
+fn nobody_is_told(session: &Session) -> bool {
+    session.user.is_none() && session.dc(session.home_dc_id()).is_some_and(|dc| dc.auth.is_present())
 }

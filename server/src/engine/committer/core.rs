@@ -10,6 +10,7 @@ use std::{
 
 use sessiond_proto::SessionName;
 use sessiond_session::Session;
+use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use super::Observer;
@@ -19,7 +20,7 @@ use crate::engine::{
     journal::{Journal, Recovered, Transaction, WriteError},
     leftovers::Leftovers,
     line::Lines,
-    locks::{self, lock},
+    locks::{self, lock, try_lock},
     queue::{Answer, Queue},
     requests::Requests,
     stage::Stage,
@@ -61,6 +62,8 @@ pub(super) struct Core<J: Journal> {
     pub(super) times: Mutex<Times>,
     pub(super) log_extent: Mutex<(Revision, u64)>,
     store_id: Mutex<String>,
+    /// What carries lone writes. `None`: nothing does.
+    runtime: Option<Handle>,
 }
 
 /// What only one at a time uses.
@@ -112,6 +115,7 @@ impl<J: Journal> Core<J> {
             times: Mutex::default(),
             log_extent,
             store_id,
+            runtime: Handle::try_current().ok(),
         })
     }
 
@@ -295,7 +299,10 @@ impl<J: Journal> Core<J> {
     }
 
     pub(super) fn tidy(&self) {
-        let mut writer = lock(&self.writer);
+        let mut writer = try_lock(&self.writer).unwrap_or_else(|| {
+            self.wake_a_worker();
+            lock(&self.writer)
+        });
         if writer.closed {
             return;
         }
@@ -313,6 +320,14 @@ impl<J: Journal> Core<J> {
         writer.requests.trim(trimmed);
         self.forget_leftovers(&mut writer);
         *lock(&self.log_extent) = writer.journal.log_extent();
+    }
+
+    /// Sees to it that requests are read while a lone write waits for a disk that stands still: the thread that carries it
+    /// may be the one that would have read them, and those that sleep only do so once they were woken.
+    fn wake_a_worker(&self) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async {});
+        }
     }
 
     fn forget_leftovers(&self, writer: &mut Writer<J>) {

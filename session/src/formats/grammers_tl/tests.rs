@@ -62,16 +62,27 @@ fn addresses_are_read_in_the_order_of_either_version() {
 #[test]
 fn one_known_address_tells_the_order_of_them_all() {
     let dcs = [data_center(2, [149, 154, 167, 41], 8), data_center(9, [1, 2, 3, 4], 8)];
-    let imported = read(&file(&dcs)).expect("read");
+    let imported = read(&file(&dcs), Format::GrammersTl).expect("read");
     assert_eq!(imported.contents.session.dcs[1].ipv4_addr, "1.2.3.4:443".parse().ok());
     assert_eq!(imported.doubt, None);
 }
 
 #[test]
 fn addresses_that_are_not_known_are_doubtful() {
-    let imported = read(&file(&[data_center(9, [1, 2, 3, 4], 7)])).expect("read");
+    let imported = read(&file(&[data_center(9, [1, 2, 3, 4], 7)]), Format::GrammersTl).expect("read");
     assert_eq!(imported.contents.session.dcs[0].ipv4_addr, "1.2.3.4:443".parse().ok());
-    assert!(imported.doubt.expect("a doubt").contains("0.8"));
+    assert!(imported.doubt.expect("a doubt").contains("--from grammers-tl-0.8"));
+}
+
+#[test]
+fn who_says_that_0_8_wrote_it_has_its_order_and_no_doubt() {
+    let how = Reading { from: Some(Format::GrammersTl08), passcode: None };
+    let bytes = file(&[data_center(9, [1, 2, 3, 4], 8)]);
+    let Imported { format, contents, doubt, .. } = read_bytes(&bytes, &how).expect("read").remove(0);
+    assert_eq!((format, doubt), (Format::GrammersTl08, None));
+    let dc = &contents.session.dcs[0];
+    assert_eq!(dc.ipv4_addr, "1.2.3.4:443".parse().ok());
+    assert_eq!(dc.ipv6_addr, format!("[{IPV6}]:443").parse().ok());
 }
 
 #[test]
@@ -80,7 +91,8 @@ fn a_web_socket_is_left_behind() {
     ws.extend(0_u32.to_le_bytes());
     ws.extend(4_i32.to_le_bytes());
     put_tl_bytes(&mut ws, b"wss://example.org");
-    let imported = read(&file(&[ws, data_center(2, [149, 154, 167, 41], 8)])).expect("read");
+    let imported =
+        read(&file(&[ws, data_center(2, [149, 154, 167, 41], 8)]), Format::GrammersTl).expect("read");
     assert_eq!(imported.contents.session.dcs.len(), 1);
     assert!(imported.left_behind[0].contains("data center 4"));
 }
@@ -89,10 +101,10 @@ fn a_web_socket_is_left_behind() {
 fn a_list_that_claims_more_than_there_is_is_refused_by_its_place() {
     let mut bytes = file(&[]);
     bytes[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(matches!(read(&bytes), Err(FormatError::Byte { offset: 12, .. })));
+    assert!(matches!(read(&bytes, Format::GrammersTl), Err(FormatError::Byte { offset: 12, .. })));
     let bytes = file(&[]);
     for end in 0..bytes.len() {
-        assert!(matches!(read(&bytes[..end]), Err(FormatError::Byte { .. })), "{end}");
+        assert!(matches!(read(&bytes[..end], Format::GrammersTl), Err(FormatError::Byte { .. })), "{end}");
     }
 }
 
@@ -104,6 +116,6 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let _ = read(&bytes);
+        let _ = read(&bytes, Format::GrammersTl);
     }
 }

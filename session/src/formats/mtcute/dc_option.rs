@@ -5,6 +5,7 @@ use crate::{
     formats::{
         FormatError,
         bytes::{Bytes, put_tl_bytes},
+        error::shown,
     },
 };
 
@@ -67,7 +68,7 @@ impl DcOption {
             (Ok(IpAddr::V4(ip)), Ok(port)) => dc.ipv4_addr = Some(SocketAddrV4::new(ip, port)),
             (Ok(IpAddr::V6(ip)), Ok(port)) => dc.ipv6_addr = Some(SocketAddrV6::new(ip, port, 0, 0)),
             _ => {
-                let (ip, port) = (self.ip.escape_debug(), self.port);
+                let (ip, port) = (shown(&self.ip), self.port);
                 let sentence =
                     format!("the address of data center {}: \"{ip}\", port {port}, is none", self.id);
                 return (dc, Some(sentence));

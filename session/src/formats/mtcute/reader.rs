@@ -8,9 +8,9 @@ use super::{
     TEMPORARY, UPDATED, USER_FLAGS, USER_USERNAMES, VALUES, VERSIONS, is_mapped, user::CurrentUser,
 };
 use crate::{
-    Attribute, Auth, ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_DCS, MAX_USERNAME, Peer, PeerKind,
-    Session, UpdateState, User,
-    formats::{Format, FormatError, Imported, column, column::Columns},
+    Attribute, Auth, ChannelState, Contents, DataCenter, MAX_ATTRIBUTES, MAX_CHANNELS, MAX_DCS, MAX_USERNAME,
+    MAX_USERNAMES, Peer, PeerKind, Session, UpdateState, User,
+    formats::{Format, FormatError, Imported, column, column::Columns, error::shown},
 };
 
 /// The most messages that are kept, the newest, two attributes each. A session has 20,000 attributes.
@@ -19,6 +19,9 @@ const MAX_REFERENCES: usize = 8_000;
 /// The most bytes of an attribute's value, and of its key.
 const MAX_VALUE: usize = 64 << 10;
 const MAX_KEY: usize = 256;
+
+/// Bytes of a map with a few entries: a node of a B-tree has room for eleven.
+const MAP: usize = 11 * size_of::<(String, Vec<u8>)>();
 
 /// What was read so far.
 #[derive(Default)]
@@ -30,7 +33,7 @@ struct Reader {
     channels: BTreeMap<i64, i32>,
     attributes: BTreeMap<String, Attribute>,
     left_behind: Vec<String>,
-    /// Values that no attribute can have.
+    /// Values that no attribute can have, or that are too many.
     unfit: usize,
 }
 
@@ -60,7 +63,7 @@ impl Reader {
         for (part, version) in parts {
             let known = VERSIONS.iter().find(|(known, _)| *known == part).map_or(0, |(_, version)| *version);
             if version > known {
-                let part = part.escape_debug();
+                let part = shown(&part);
                 self.left_behind.push(format!(
                     "whatever version {version} of mtcute's \"{part}\" has beyond version {known}, the newest known here"
                 ));
@@ -90,7 +93,7 @@ impl Reader {
     fn value(&mut self, row: &Columns<'_>) -> Result<(), FormatError> {
         let key = row.text("key")?.unwrap_or_default();
         let value = row.blob("value")?.unwrap_or_default();
-        let wrong = |error: FormatError| row.wrong("value", format!("of {}: {error}", key.escape_debug()));
+        let wrong = |error: FormatError| row.wrong("value", format!("of {}: {error}", shown(key)));
         if let Some(at) = COUNTERS.iter().position(|counter| *counter == key) {
             self.counters[at] = Some(counter(value, row)?);
         } else if let Some(channel) = key.strip_prefix(CHANNEL) {
@@ -140,7 +143,8 @@ impl Reader {
     }
 
     fn attribute(&mut self, key: String, value: Zeroizing<Vec<u8>>, secret: bool) {
-        if key.len() > MAX_KEY
+        if self.attributes.len() == MAX_ATTRIBUTES
+            || key.len() > MAX_KEY
             || value.len() > MAX_VALUE
             || !key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         {
@@ -152,7 +156,8 @@ impl Reader {
 
     fn finish(mut self, peers: Vec<Peer>) -> Result<Imported, FormatError> {
         if self.unfit > 0 {
-            self.left_behind.push(format!("{} values of mtcute's that are too large to be kept", self.unfit));
+            self.left_behind
+                .push(format!("{} values of mtcute's that are too large or too many to be kept", self.unfit));
         }
         let home_dc = self.main.as_ref().map(|main| i32::from(main.id));
         let test_mode = self.main.as_ref().map(|main| main.test);
@@ -246,9 +251,8 @@ fn peer(row: &Columns<'_>, has_min: bool) -> Result<Peer, FormatError> {
     if seen.saturating_mul(1_000) != updated {
         extra.insert(UPDATED.to_owned(), updated.to_le_bytes().to_vec());
     }
-    let usernames = row.text("usernames")?.unwrap_or("[]");
-    let usernames: Vec<String> =
-        serde_json::from_str(usernames).map_err(|_| row.wrong("usernames", "is no JSON list of texts"))?;
+    let usernames = usernames(row)?;
+    row.keeps(usernames.len() * size_of::<String>() + if extra.is_empty() { 0 } else { MAP });
     Ok(Peer {
         id,
         access_hash: access_hash(id, row)?,
@@ -259,6 +263,18 @@ fn peer(row: &Columns<'_>, has_min: bool) -> Result<Peer, FormatError> {
         extra,
         ..Peer::default()
     })
+}
+
+fn usernames(row: &Columns<'_>) -> Result<Vec<String>, FormatError> {
+    /// More than as many usernames as a peer can have, as JSON.
+    const LONGEST: usize = MAX_USERNAMES * (MAX_USERNAME + 8);
+    let text = row.text("usernames")?.unwrap_or("[]");
+    if text.len() > LONGEST {
+        return Err(
+            row.wrong("usernames", format!("has {} bytes, and at most {LONGEST} are read", text.len()))
+        );
+    }
+    serde_json::from_str(text).map_err(|_| row.wrong("usernames", "is no JSON list of texts"))
 }
 
 /// mtcute has it as its lower and its upper half, both with a sign: `-2112454933|-287445237`.

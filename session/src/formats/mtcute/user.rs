@@ -1,6 +1,9 @@
-use crate::formats::{
-    FormatError,
-    bytes::{Bytes, put_tl_bytes},
+use crate::{
+    MAX_USERNAMES,
+    formats::{
+        FormatError,
+        bytes::{Bytes, put_tl_bytes},
+    },
 };
 
 /// The only version that there is.
@@ -34,7 +37,14 @@ impl CurrentUser {
         }
         let mut usernames = Vec::new();
         if flags & USERNAMES != 0 {
-            for _ in 0..bytes.u32_le()? {
+            let before = bytes;
+            let count = bytes.u32_le()? as usize;
+            if count > MAX_USERNAMES {
+                return Err(
+                    before.wrong(format!("begins {count} usernames, at most {MAX_USERNAMES} are kept"))
+                );
+            }
+            for _ in 0..count {
                 usernames.push(bytes.tl_text()?.to_owned());
             }
         }

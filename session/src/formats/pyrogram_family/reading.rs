@@ -4,10 +4,14 @@ use rusqlite::Connection;
 
 use super::{API_ID, CREATED, Flavor, OLDEST, has_table, version};
 use crate::{
-    Attribute, ChannelState, Contents, DataCenter, MAX_CHANNELS, Peer, PeerKind, Session, UpdateState, User,
+    Attribute, ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_USERNAMES, Peer, PeerKind, Session,
+    UpdateState, User,
     formats::{FormatError, Imported, Schema, column, column::Columns, dc_table, place},
     sorted,
 };
+
+/// What a username takes in memory beside its bytes: its place among those of its peer, and that one's among all.
+const PER_NAME: usize = 8 * size_of::<String>();
 
 /// What is in a file that [is one of the family](super::is_this). Tables and columns of the family are read wherever they are, so that it does not matter which of them
 /// made it, and which brought it up to date.
@@ -124,6 +128,7 @@ fn peers(
             return Ok(None);
         };
         let mut usernames = names.remove(&id).unwrap_or_default();
+        row.keeps(usernames.iter().map(|name| PER_NAME + name.len()).sum());
         if row.has("username")
             && let Some(primary) = row.username("username")?.filter(|name| !name.is_empty())
             && (usernames.is_empty() || usernames.contains(&primary))
@@ -160,8 +165,9 @@ fn usernames(connection: &Connection, tables: &[String]) -> Result<HashMap<i64, 
             (row.integer(id)?, row.username(name)?.filter(|name| !name.is_empty()))
         {
             let known = names.entry(id).or_default();
-            if !known.contains(&name) {
+            if known.len() < MAX_USERNAMES && !known.contains(&name) {
                 known.push(name);
+                row.keeps(PER_NAME);
             }
         }
         Ok(())

@@ -26,7 +26,8 @@ pub(super) fn read(root: &Path, name: &str, key: &LockKey) -> Result<Imported, F
     session(&plain, &config).map_err(|error| at_fault(format!("is wrong: {error}")))
 }
 
-fn session(plain: &[u8], config: &Config) -> Result<Imported, FormatError> {
+/// What an account's file has when it is unlocked.
+pub(super) fn session(plain: &[u8], config: &Config) -> Result<Imported, FormatError> {
     let mut bytes = Bytes::new(plain);
     let before = bytes;
     match bytes.u32_be()? {

@@ -32,7 +32,8 @@ impl Config {
         Self::parse(config).ok()
     }
 
-    fn parse(config: &[u8]) -> Result<Self, FormatError> {
+    /// What its file has when it is unlocked.
+    pub(super) fn parse(config: &[u8]) -> Result<Self, FormatError> {
         let mut bytes = Bytes::new(config);
         if bytes.i32_be()? != VERSION {
             return Err(bytes.wrong("follows a version that is not known here"));

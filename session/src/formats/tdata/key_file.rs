@@ -4,6 +4,9 @@ use crate::formats::{FormatError, bytes::Bytes};
 /// The most accounts that are looked for. Telegram Desktop has 6 at most.
 const MAX_ACCOUNTS: u32 = 100;
 
+/// The most ways from a passcode to a key that are tried. Each may take a second, and Telegram Desktop writes one.
+const MAX_WAYS: u32 = 4;
+
 /// What begins the part that came with 7.3, its version, and its only way from a passcode to a key: Argon2id.
 const MAGIC: &[u8] = b"KD2\0";
 const VERSION: u32 = 2;
@@ -18,7 +21,7 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads it, and unlocks it with a passcode, or with none.
+    /// Reads it, and unlocks it with a passcode where it is locked with one.
     pub(super) fn read(contents: &[u8], passcode: Option<&str>) -> Result<Self, FormatError> {
         let mut bytes = Bytes::new(contents);
         let salt = bytes.qt_bytes()?;
@@ -28,7 +31,8 @@ impl KeyFile {
         let key = if locked_key.is_empty() && bytes.left() > 0 {
             unlock_strong(bytes.qt_bytes()?, passcode)?
         } else {
-            unlock(locked_key, &passcode_key(passcode.unwrap_or_default(), salt))
+            let with = |passcode: &str| unlock(locked_key, &passcode_key(passcode, salt));
+            with("").or_else(|| with(passcode?))
         };
         let key = key.ok_or_else(|| not_opened(passcode))?;
         let key: [u8; 256] = *key.first_chunk().ok_or_else(|| wrong("has a key of less than 256 bytes"))?;
@@ -67,7 +71,7 @@ fn unlock_strong(
     bytes.u32_be()?;
     let ways = bytes.u32_be()?;
     let Some(passcode) = passcode else { return Ok(None) };
-    for _ in 0..ways.min(MAX_ACCOUNTS) {
+    for _ in 0..ways.min(MAX_WAYS) {
         let (_, kind) = (bytes.u32_be()?, bytes.u32_be()?);
         let cost = [bytes.u32_be()?, bytes.u32_be()?, bytes.u32_be()?];
         let (salt, locked) = (bytes.qt_bytes()?, bytes.qt_bytes()?);

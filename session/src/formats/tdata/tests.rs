@@ -3,7 +3,7 @@ use std::{fs, path::PathBuf};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{file_name, is_this, key_file::KeyFile, read};
+use super::{account::session, config::Config, file_name, is_this, key_file::KeyFile, read};
 use crate::{
     Auth, Contents,
     formats::{FormatError, Imported, samples},
@@ -62,7 +62,11 @@ fn a_missing_passcode_is_asked_for_and_a_wrong_one_is_said_to_be_wrong() {
         assert!(matches!(read(&fixture(name), None), Err(FormatError::PasscodeNeeded)), "{name}");
         assert!(matches!(read(&fixture(name), Some("1235")), Err(FormatError::PasscodeWrong)), "{name}");
     }
-    assert!(matches!(read(&fixture("open"), Some("1")), Err(FormatError::PasscodeWrong)));
+}
+
+#[test]
+fn a_passcode_that_is_not_needed_does_no_harm() {
+    is_whole(&read(&fixture("open"), Some("1")).expect("it is not locked"));
 }
 
 #[test]
@@ -119,5 +123,34 @@ proptest! {
         }
         bytes.truncate(cut);
         let _ = KeyFile::read(&bytes, Some(""));
+    }
+
+    #[test]
+    fn a_changed_account_is_read_or_refused(at in 0..300usize, with: u8, cut in 0..700usize) {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let keys = [words(&[7, 2, 1, 2]), vec![9; 256], words(&[0])].concat();
+        let mut bytes = [words(&[0x4b, u32::try_from(keys.len()).expect("short")]), keys].concat();
+        prop_assert!(session(&bytes, &Config::default()).is_ok());
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = with;
+        }
+        bytes.truncate(cut);
+        let _ = session(&bytes, &Config::default());
+    }
+
+    #[test]
+    fn changed_addresses_are_read_or_refused(at in 0..60usize, with: u8, cut in 0..90usize) {
+        let word = |word: u32| word.to_be_bytes().to_vec();
+        let text = |text: &[u8]| [word(u32::try_from(text.len()).expect("short")), text.to_vec()].concat();
+        let minus_one = word(u32::MAX);
+        let option = [word(2), word(0), word(443), text(b"1.2.3.4"), text(b"")].concat();
+        let options = text(&[minus_one, word(1), option].concat());
+        let mut bytes = [word(1), word(0), options].concat();
+        prop_assert!(Config::parse(&bytes).is_ok());
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = with;
+        }
+        bytes.truncate(cut);
+        let _ = Config::parse(&bytes);
     }
 }

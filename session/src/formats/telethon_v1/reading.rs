@@ -42,13 +42,9 @@ fn data_centers(
     connection: &Connection,
     left_behind: &mut Vec<String>,
 ) -> Result<Vec<DataCenter>, FormatError> {
+    column::at_most(connection, "sessions", "dc_id", MAX_DCS)?;
     let rows = column::each(connection, "sessions", |row| data_center(row, left_behind))?;
-    let dcs: Vec<_> = rows.into_iter().flatten().collect();
-    if dcs.len() > MAX_DCS {
-        let problem = format!("has {} rows, at most {MAX_DCS} are kept", dcs.len());
-        return Err(FormatError::value("sessions", "dc_id", problem));
-    }
-    Ok(dcs)
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// None where the id is that of none, as in a file that never connected.
