@@ -345,7 +345,7 @@ class Suite:
             began = time.monotonic()
             await app.fetch_peers([world.fork.user(5, username="AnnaB")])
             assert (await app.resolve_peer(5)).access_hash == 6
-            assert time.monotonic() - began < 0.1
+            assert time.monotonic() - began < 1
             world.daemon.start()
             await app.stop()
             async with world.client.hold("alice", wait=True) as hold:

@@ -131,7 +131,7 @@ def test_who_waits_holds_up_nothing(run: Run) -> None:
         while time.monotonic() < until_then:
             await asyncio.sleep(0.001)
             ticks += 1
-        assert ticks > 50
+        assert ticks > 20
         assert not waiting.done()
         assert len(world.telegram.dialled) == 1
         await first.disconnect()
@@ -208,7 +208,7 @@ def test_the_daemon_may_restart_in_mid_use(run: Run) -> None:
         session.set_update_state(0, types.updates.State(12, 2, NOW, 1, 0))
         session.set_update_state(77, types.updates.State(501, 0, NOW, 0, 0))
         assert await session.get_input_entity(5) == types.InputPeerUser(5, 17)
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 1
         world.daemon.start()
         await session.save()
         loaded = (await world.client.load("alice")).session
