@@ -11,7 +11,7 @@ adapters=tests/adapters
 run() { # LIBRARY'S-PYTHON MORE-PATH TEST...
     local python=$1 more=$2
     shift 2
-    PYTHONPATH=$site:$PWD/tests:$PWD/$adapters$more "$python" -m pytest "${@/#/$adapters/}"
+    PYTHONPATH=$site:$PWD/tests:$PWD/$adapters$more "$python" -m pytest --disable-warnings "${@/#/$adapters/}"
 }
 
 skip() { # LIBRARY WHY

@@ -73,6 +73,8 @@ def test_peers_are_found_at_once_and_by_the_next_program(run: Run) -> None:
                 "nobody",
                 "+1 555",
                 "Nobody here",
+                "x " * 1000,
+                1 << 70,
                 types.PeerChannel(6),
                 "t.me/+AAAAAE_tnoBCZ3Ay",
             ):
@@ -162,6 +164,21 @@ def test_sent_files_and_the_takeout_are_kept(run: Run) -> None:
         assert [(len(attribute.key), attribute.value) for attribute in kept] == [
             (50, struct.pack("<qq", 1, -2))
         ]
+
+    run(test)
+
+
+def test_a_bare_id_is_a_channels_before_it_is_a_users(run: Run) -> None:
+    async def test(world: World) -> None:
+        await world.save(LOGGED_IN)
+        async with world.client.hold("alice") as hold:
+            both = [sessiond.Peer(id=id, access_hash=99) for id in (77, -1_000_000_000_077)]
+            await hold.put_peers(both)
+        client = world.telethon(world.session(), catch_up=True)
+        await client.connect()
+        assert await client.session.get_input_entity(77) == types.InputPeerChannel(77, 99)
+        assert await client.session.get_input_entity(types.PeerUser(77)) == types.InputPeerUser(77, 99)
+        await client.disconnect()
 
     run(test)
 

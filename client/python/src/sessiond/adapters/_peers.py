@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import fields, replace
 
+from .. import errors
 from ..aio import HeldSession
 from ..belongings import Peer, PeerKey
 
@@ -44,7 +45,11 @@ class Peers:
             known, _ = self._known.get(key.id or 0, (None, 0.0))
             if known is not None and known.access_hash is not None:
                 return known
-        for key, stored in zip(keys, await self._hold.peers(asked), strict=True):
+        try:
+            found = await self._hold.peers(asked)
+        except errors.InvalidArgument:
+            return None  # by what is no id, username, phone number or name, nobody is known
+        for key, stored in zip(keys, found, strict=True):
             if stored is None:
                 continue
             peer = stored

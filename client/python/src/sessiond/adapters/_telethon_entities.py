@@ -137,7 +137,8 @@ def _cut(name: str) -> str | None:
 
 
 def _by_number(number: int) -> list[PeerKey]:
+    # Channels first: to catch up, Telethon asks for them by their bare ids, and takes no user for one.
     if number < 0:
         return [PeerKey(id=number)]
-    peers = (types.PeerUser(number), types.PeerChat(number), types.PeerChannel(number))
+    peers = (types.PeerChannel(number), types.PeerChat(number), types.PeerUser(number))
     return [PeerKey(id=utils.get_peer_id(peer)) for peer in peers] if number else []
