@@ -1,6 +1,6 @@
 use std::{collections::HashMap, error::Error as _, time::SystemTime};
 
-use sessiond_proto::{InvalidName, Reason};
+use sessiond_proto::{InvalidName, Reason, SessionName};
 use sessiond_session::InvalidSession;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -44,6 +44,13 @@ pub enum Error {
     Lost {
         /// Why.
         reason: LostReason,
+    },
+    /// The session was waited for, and whoever had it before logged out: there is nothing to go on with. Adapters for
+    /// libraries say so, which would otherwise ask for a phone number.
+    #[error("{name} is logged out: it was while others were waited for")]
+    LoggedOut {
+        /// The session.
+        name: SessionName,
     },
     /// The session is not at the expected revision. Nothing was changed.
     #[error("the session is at revision {current}, not at the expected one")]
