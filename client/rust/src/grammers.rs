@@ -85,8 +85,8 @@ impl GrammersSession {
         session.user.is_some() || home.is_some_and(|dc| dc.auth.is_present())
     }
 
-    /// Is told when the hold is lost, at once if it is already: close the connection to Telegram then (`quit` of grammers'
-    /// handle). Everyone who asks is told.
+    /// Is told when the hold is lost, at once if it is already: abort the task of grammers' runner then, which closes its
+    /// connections. `quit` waits for one that is being made. Everyone who asks is told.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
