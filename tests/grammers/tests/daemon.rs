@@ -3,10 +3,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use grammers_client::session::types::PeerInfo;
-use sessiond_client::{Change, Client, GrammersSession, Loaded, WatchEvent, WatchOptions};
+use grammers_client::session::types::{PeerAuth, PeerInfo};
+use sessiond_client::{Change, Client, GrammersSession, Loaded, LostReason, WatchEvent, WatchOptions};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::within;
 
@@ -94,17 +94,12 @@ impl Drop for Daemon {
 
 /// Somebody who is logged in.
 pub(crate) fn own() -> PeerInfo {
-    PeerInfo::User {
-        id: 5001,
-        auth: Some(grammers_client::session::types::PeerAuth::from_hash(9)),
-        bot: Some(true),
-        is_self: Some(true),
-    }
+    PeerInfo::User { id: 5001, auth: Some(PeerAuth::from_hash(9)), bot: Some(true), is_self: Some(true) }
 }
 
 /// Ends with what is told when the hold is lost.
-pub(crate) fn loss(session: &GrammersSession) -> JoinHandle<sessiond_client::LostReason> {
-    let (told, loss) = tokio::sync::oneshot::channel();
+pub(crate) fn loss(session: &GrammersSession) -> JoinHandle<LostReason> {
+    let (told, loss) = oneshot::channel();
     session.on_lost(move |reason| {
         let _ = told.send(reason);
     });

@@ -1,14 +1,17 @@
 //! The recipe of docs/libraries.md, as processes.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
+use futures_util::TryStreamExt as _;
 use grammers_client::session::{
     Session,
     types::{UpdateState, UpdatesState},
 };
+use sessiond_client::SessionSummary;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    time::interval,
 };
 
 use crate::{
@@ -91,19 +94,22 @@ async fn a_process_that_waited_for_a_session_that_logged_out_is_told_so() {
     logged_in(&daemon, &telegram).await;
     let session = daemon.open().await;
     let mut process = recipe(&daemon);
-    let client = daemon.client().await;
-    while client_waiting(&client).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    within(waits(&daemon)).await;
     session.delete().await.expect("deleted");
     let line = tells(&mut process, "alice").await;
     assert!(line.contains("LoggedOut"), "{line}");
     assert!(!within(process.wait()).await.expect("it ends").success());
 }
 
-/// How many wait for the session.
-async fn client_waiting(client: &sessiond_client::Client) -> i32 {
-    use futures_util::TryStreamExt as _;
-    let all: Vec<_> = client.list("alice").try_collect().await.expect("listed");
-    all.first().map_or(0, |alice| alice.waiting)
+/// Looks until somebody waits for the session, which nobody tells of.
+async fn waits(daemon: &Daemon) {
+    let client = daemon.client().await;
+    let mut looks = interval(Duration::from_millis(5));
+    loop {
+        looks.tick().await;
+        let all: Vec<SessionSummary> = client.list("alice").try_collect().await.expect("listed");
+        if all.iter().any(|alice| alice.waiting > 0) {
+            return;
+        }
+    }
 }

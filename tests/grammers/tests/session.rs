@@ -1,12 +1,13 @@
 //! What grammers keeps, and finds again.
 
+use std::{error::Error, sync::Arc};
+
 use grammers_client::session::{
     Session, SessionData,
     storages::{MemorySession, erase},
     types::{ChannelKind, ChannelState, DcOption, PeerAuth, PeerId, PeerInfo, UpdateState, UpdatesState},
 };
-use sessiond_client::{DataCenter, GrammersSession};
-use std::{error::Error, sync::Arc};
+use sessiond_client::DataCenter;
 
 use crate::{
     daemon::{Daemon, own},
@@ -253,11 +254,8 @@ async fn a_restart_of_the_daemon_in_mid_use_is_not_noticed() {
 #[tokio::test]
 async fn no_key_or_access_hash_is_in_the_debug_output() {
     let daemon = Daemon::start();
-    let session: GrammersSession = daemon.open().await;
+    let session = daemon.open().await;
     log_in(&session).await;
     let shown = format!("{session:?}");
-    assert_eq!(
-        shown,
-        r#"GrammersSession { held: HeldSession { name: SessionName("alice"), standing: Held, .. }, .. }"#
-    );
+    assert_eq!(shown, r#"GrammersSession { held: HeldSession { name: "alice", standing: Held, .. }, .. }"#);
 }
