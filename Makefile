@@ -10,7 +10,22 @@ KILL_ROUNDS ?= 100
 # `make deny DENY="licenses bans sources"` does without the network, which advisories come over.
 DENY ?= advisories bans licenses sources
 
+# How long processes in all languages share sessions while they are killed, in seconds.
+CLIENT_SECONDS ?= 30
+# The clients with a Makefile of their own, and what each language is run with.
+CLIENTS := $(patsubst client/%/Makefile,%,$(wildcard client/*/Makefile))
+RUN_python := python3
+RUN_typescript := node
+RUN_go := go
+MISSING := $(strip $(foreach client,$(CLIENTS),$(if $(shell command -v $(RUN_$(client))),,$(client))))
+PRESENT := $(filter-out $(MISSING),$(CLIENTS))
+
 export SESSIOND_KILL_ROUNDS := $(KILL_ROUNDS)
+export SESSIOND_CLIENT_SECONDS := $(CLIENT_SECONDS)
+export SESSIOND_TEST_CLIENTS ?= $(CURDIR)/.clients
+export SESSIOND_TEST_WITHOUT := $(MISSING)
+# The daemon that `cargo test` builds.
+export SESSIOND_BIN ?= $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/sessiond
 export SESSIOND_TEST_TELETHON := $(CURDIR)/.venvs
 export SESSIOND_TEST_LIBRARIES := $(CURDIR)/.libraries
 
@@ -30,8 +45,30 @@ man: ## Write the man pages: target/man
 	cargo run --locked --quiet --package sessiond -- man target/man
 
 .PHONY: test
-test: lint libraries ## Run everything that has to pass, and install what that needs
+test: lint libraries clients ## Run everything that has to pass, and install what that needs
 	cargo test --locked --workspace
+	$(call each-client,test)
+	$(MAKE) --no-print-directory stubs
+
+# Makes a target of each client's own Makefile.
+each-client = @for client in $(PRESENT); do $(MAKE) --no-print-directory -C client/$$client $(1) || exit 1; done
+
+.PHONY: languages
+languages:
+	@for client in $(MISSING); do echo "client/$$client is left out: what runs its language is not installed here" >&2; done
+	@if [ "$${CI:-}" = true ] && [ -n "$(MISSING)" ]; then exit 1; fi
+
+.PHONY: clients
+clients: languages ## Install the clients of other languages as users get them, and their drivers: .clients/
+	$(call each-client,install INTO="$$SESSIOND_TEST_CLIENTS")
+
+.PHONY: gen
+gen: languages ## Generate the code of the clients from the schema
+	$(call each-client,gen)
+
+.PHONY: drift
+drift: languages ## Check that the generated code is what the schema makes
+	$(call each-client,drift)
 
 .PHONY: bench
 bench: build ## Measure everything, on a machine that does nothing else: docs/bench/
@@ -43,17 +80,22 @@ bench: build ## Measure everything, on a machine that does nothing else: docs/be
 	sed -i -e '/^<!-- bars/,/^<!-- end of bars/{//!d}' -e '/^<!-- bars/r /dev/stdin' README.md \
 	    < <(awk 'BEGIN { print "" } /^\| what/ { exit } { print }' docs/bench/table.md)
 
+.PHONY: bench-clients
+bench-clients: build clients ## Measure Advance through the clients of other languages
+	cargo run --locked --release --package sessiond-bench -- --only clients --clients "$$SESSIOND_TEST_CLIENTS"
+
 .PHONY: bench-quick
 bench-quick: build ## Measure the most of it in less than two minutes
 	cargo run --locked --release --package sessiond-bench -- --quick
 
 .PHONY: lint
-lint: schema ## Check format, lints, documentation and the schema
+lint: schema drift ## Check format, lints, documentation, the schema and what is generated from it
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	$(call each-client,lint)
 
 .PHONY: schema
 schema: $(BUF) ## Check the schema: its rules, and that it breaks no client
@@ -77,6 +119,11 @@ venvs: ## Make the Python environments of the tests with real Telethon: .venvs/
 .PHONY: libraries
 libraries: venvs ## Install the libraries whose formats are tested: .libraries/
 	tests/formats/install.sh "$$SESSIOND_TEST_LIBRARIES"
+
+.PHONY: stubs
+stubs: ## Run the examples for other languages: docs/stubs.md
+	cargo build --locked --quiet --package sessiond
+	tests/stubs/run.sh "$${CARGO_TARGET_DIR:-target}/debug/sessiond" .stubs
 
 .PHONY: deny
 deny: ## Check licences, bans and known faults of the dependencies

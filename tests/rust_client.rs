@@ -183,7 +183,7 @@ async fn a_worker_with_the_token_writes_for_the_holder() {
     assert_eq!(hold.load().await.expect("loaded").revision, revision);
     hold.release().await.expect("let go");
     let refused = worker.advance(advance_to(6)).await.expect_err("refused");
-    assert!(matches!(refused, Error::Lost { reason: LostReason::Fenced }), "{refused:?}");
+    assert!(matches!(refused, Error::Fenced), "{refused:?}");
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ async fn what_is_too_large_is_refused_before_all_of_it_came() {
     // What it had is free again.
     for _ in 0..5 {
         let refused = held.try_import(held.import_request(), vec![megabyte.clone(); 63]).await;
-        expect_field(&refused.expect_err("refused"), "data", "other data of");
+        expect_field(&refused.expect_err("refused"), "data", "too large to be");
     }
 }
 

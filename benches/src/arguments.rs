@@ -42,6 +42,10 @@ pub(crate) struct Arguments {
     /// The Python environments that `make venvs` makes; Telethon's own file is measured with the one of its newest version
     #[arg(long, value_name = "FOLDER", default_value = ".venvs")]
     pub(crate) venvs: PathBuf,
+
+    /// The clients of other languages that `make clients` installs
+    #[arg(long, value_name = "FOLDER", default_value = ".clients")]
+    pub(crate) clients: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

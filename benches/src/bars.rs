@@ -23,6 +23,14 @@ const ETCD: [(usize, &str); 4] = [
     (256, "against one etcd node, 256 clients"),
 ];
 
+/// The clients of other languages.
+const CLIENTS: [(&str, &str); 4] = [
+    ("python", "Advance from Python: p50"),
+    ("python-aio", "Advance from Python, asyncio: p50"),
+    ("typescript", "Advance from TypeScript: p50"),
+    ("go", "Advance from Go: p50"),
+];
+
 /// What was measured, by name.
 #[derive(Debug, Clone, Copy)]
 struct Measured<'a>(&'a [Figure]);
@@ -37,6 +45,7 @@ pub(crate) fn bars(figures: &[Figure], sessions: usize) -> Vec<Bar> {
         .chain([crash(measured)])
         .chain(many(measured, sessions))
         .chain(shared(measured))
+        .chain(CLIENTS.into_iter().map(|(name, what)| client(measured, name, what)))
         .chain(ETCD.into_iter().map(|(clients, what)| etcd(measured, clients, what)))
         .flatten()
         .collect()
@@ -146,6 +155,18 @@ fn shared(measured: Measured<'_>) -> Vec<Option<Bar>> {
         })
     };
     vec![rate(), worst()]
+}
+
+fn client(measured: Measured<'_>, name: &str, what: &'static str) -> Option<Bar> {
+    let p50 = |of: &str| measured.amount(&format!("clients.{name}.{of}"));
+    let (advance, empty, commit) = (p50("advance")?, p50("empty")?, measured.amount("clients.commit")?);
+    Some(Bar {
+        what,
+        bar: "at most 1.5 x the language's empty call, and a commit",
+        measured: format!("{advance:.0} us"),
+        floor: format!("1.5 x {empty:.0} + {commit:.0} us"),
+        met: advance <= 1.5 * empty + commit,
+    })
 }
 
 fn etcd(measured: Measured<'_>, clients: usize, what: &'static str) -> Option<Bar> {

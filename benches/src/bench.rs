@@ -21,6 +21,7 @@ pub(crate) struct Bench {
     /// On the disk that is measured.
     pub(crate) folder: PathBuf,
     pub(crate) venvs: PathBuf,
+    pub(crate) clients: PathBuf,
     daemon: PathBuf,
     pub(crate) figures: Vec<Figure>,
     /// What was left out, and why.
@@ -41,6 +42,7 @@ impl Bench {
             machine: Machine::of(&folder),
             folder,
             venvs: arguments.venvs.clone(),
+            clients: arguments.clients.clone(),
             daemon,
             figures: Vec::new(),
             skipped: Vec::new(),

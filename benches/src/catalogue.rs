@@ -34,6 +34,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = measurements! {
     "stalls": measure::stalls::run, "Advance on a schedule, while files are written and the log is trimmed";
     "growth": measure::growth::run, "Advance against channels in the session, and against watchers of others";
     "shared": measure::shared::run, "8 processes that write one session, and 8 that write Telethon's own file";
+    "clients": measure::clients::run, "Advance through the clients of other languages, and in turns with it calls that do nothing";
     "peers": measure::peers::run, "etcd and Redis, in turns with the daemon";
     "many": measure::many::run, "100 sessions against 100,000, and 10,000 that are held";
 };

@@ -19,6 +19,8 @@ pub(crate) struct Scale {
     pub(crate) clients: &'static [usize],
     /// Changes of one AdvanceStream run.
     pub(crate) stream_changes: u32,
+    /// Calls of one run of a client in another language.
+    pub(crate) client_calls: usize,
     /// Holders that are killed.
     pub(crate) kills: usize,
     /// Times that the daemon is killed under load.
@@ -42,6 +44,7 @@ impl Scale {
             open_span: Duration::from_secs(10),
             clients: &[1, 8, 64, 256],
             stream_changes: 2_000_000,
+            client_calls: 2_000,
             kills: 50,
             crashes: 5,
             sessions: 100_000,
@@ -61,6 +64,7 @@ impl Scale {
             open_span: Duration::from_secs(2),
             clients: &[1, 64],
             stream_changes: 600_000,
+            client_calls: 500,
             kills: 20,
             crashes: 2,
             sessions: 10_000,
@@ -80,6 +84,7 @@ impl Scale {
             open_span: Duration::from_millis(100),
             clients: &[1, 8],
             stream_changes: 2_000,
+            client_calls: 5,
             kills: 2,
             crashes: 1,
             sessions: 50,

@@ -34,7 +34,7 @@ fn figures(only: &[&str]) -> BTreeMap<String, Value> {
         .arg("--out")
         .arg(&out);
     // Nobody's Telethon: not every machine that tests has it.
-    command.arg("--venvs").arg(folder.path());
+    command.arg("--venvs").arg(folder.path()).arg("--clients").arg(folder.path());
     command.args(only.iter().flat_map(|name| ["--only", name]));
     let output = command.output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     hardening::{self, HardeningError},
     holds::{Holds, Timing},
-    listener::{ListenError, Listeners},
+    listener::{LifeLines, ListenError, Listeners},
     logging,
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
@@ -75,7 +75,7 @@ pub(crate) enum Error {
     Serve(#[from] tonic::transport::Error),
 }
 
-/// Runs the daemon until a signal asks it to stop.
+/// Runs the daemon until a signal asks it to stop, or until nobody needs it any more that it was started for.
 pub(crate) async fn run(config: Config) -> Result<(), Error> {
     logging::init(&config.log, config.log_format).map_err(|error| Error::Logging(error.into()))?;
     let mut readiness = Readiness::open(&config)?;
@@ -83,6 +83,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     let open_files = hardening::raise_open_files();
     let signal = signal::shutdown_signal().map_err(Error::Signals)?;
     let started = SystemTime::now();
+    // Dropped last: who waits for the end of the daemon may start another then.
+    let mut life_lines = config.life_lines.then(|| LifeLines::bind(&config.socket)).transpose()?;
     let (engine, _directory) = open_engine(&config, open_files).await?;
     let listeners =
         Listeners::bind(&config.socket, config.abstract_socket.as_ref().map(AbstractName::as_str))?;
@@ -108,8 +110,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     readiness.ready();
     let served = tokio::select! {
         served = &mut serving => served,
-        signal = signal => {
-            info!(signal, "stopping");
+        reason = stop_reason(signal, life_lines.as_mut()) => {
+            info!(reason, "stopping");
             readiness.stopping();
             stopper.stop();
             // A client that is stopped or that does not read keeps its stream open for ever.
@@ -123,6 +125,18 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     engine.close().await;
     info!("stopped");
     served
+}
+
+/// Waits for a reason to stop, and names it.
+async fn stop_reason(
+    signal: impl Future<Output = &'static str>,
+    life_lines: Option<&mut LifeLines>,
+) -> &'static str {
+    let Some(life_lines) = life_lines else { return signal.await };
+    tokio::select! {
+        signal = signal => signal,
+        () = life_lines.closed() => "the last command has ended that was run with it",
+    }
 }
 
 /// The engine, and the directory that stays locked as long as it is used.
@@ -153,6 +167,8 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // What the details of errors are.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     health.set_serving::<v1::session_service_server::SessionServiceServer<Daemon>>().await;
     health.set_serving::<v1::peer_service_server::PeerServiceServer<Daemon>>().await;

@@ -29,6 +29,24 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The one that has this code.
+    pub(crate) fn of_code(code: i32) -> Option<Self> {
+        let all = [
+            Self::Usage,
+            Self::Data,
+            Self::NoInput,
+            Self::Unavailable,
+            Self::Software,
+            Self::Os,
+            Self::CannotCreate,
+            Self::Io,
+            Self::TempFailure,
+            Self::Permission,
+            Self::Config,
+        ];
+        all.into_iter().find(|exit| *exit as i32 == code)
+    }
+
     /// The code that fits an error of the system.
     pub(crate) fn of_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;

@@ -51,6 +51,7 @@ const END_WITHIN: Duration = Duration::from_millis(500);
     after_help = "Examples:
   sessiond demo                        see what it does, in ten seconds
   sessiond serve                       run the daemon
+  sessiond run -- ./worker             run a program, and the daemon as long as it runs
   sessiond import alice.session        bring a session in
   sessiond hold alice -- ./worker      use it, alone, while a program runs
   sessiond top                         watch all of it"

@@ -13,6 +13,7 @@ pub(super) const COMMANDS: [&str; 19] = [
     "attrs",
     "watch",
     "hold",
+    "run",
     "advance",
     "set-user",
     "rm",

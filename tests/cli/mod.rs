@@ -17,6 +17,7 @@ mod refusal;
 pub(crate) mod run;
 mod set_user;
 mod settings;
+mod sidecar;
 pub(crate) mod telethon;
 mod top;
 mod watch;

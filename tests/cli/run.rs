@@ -117,9 +117,12 @@ impl Running {
         within(self.stderr.next_line()).await.expect("readable").expect("it goes on")
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
-        let pid = self.process.id().expect("it runs").cast_signed();
-        kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("it runs");
+        kill_process(Pid::from_raw(self.pid().cast_signed()).expect("a pid"), signal).expect("it runs");
     }
 
     /// Reads no more of what it prints.

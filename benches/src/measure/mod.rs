@@ -1,5 +1,6 @@
 //! The measurements, each a family of figures.
 
+pub(crate) mod clients;
 pub(crate) mod crash;
 pub(crate) mod crowd;
 pub(crate) mod disk;

@@ -31,7 +31,6 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     if python.is_none() {
         bench.skip("Telethon's own file: no Telethon 1.45 here; `make venvs` installs it");
     }
-    bench.skip("Python clients that write the same session: there is no Python client yet");
     let daemon = bench.daemon().await?;
     let holder = Holder::of(&daemon, vec!["shared".into()], 1).await?;
     for processes in PROCESSES {

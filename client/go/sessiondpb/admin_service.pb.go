@@ -212,7 +212,7 @@ type GetServerInfoResponse struct {
 	// Identity of the store. Revisions of different stores have nothing to do with each other.
 	StoreId string `protobuf:"bytes,3,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`
 	// What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-	// (AttributeService).
+	// (AttributeService), "import" (Import), "export" (Export).
 	Features []string `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
 	// How it fares.
 	Figures       *Figures `protobuf:"bytes,5,opt,name=figures,proto3" json:"figures,omitempty"`
@@ -540,11 +540,430 @@ func (x *SettleMirrorResponse) GetKeptAs() string {
 	return ""
 }
 
+// A part of what a session is made of. The first message says what to do with it; in those that follow there are only file,
+// data and last, and there may be all of these in the first one, too.
+type ImportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The token of the current hold.
+	Token []byte `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// What it is, as `sessiond import --from` names it: "telethon-v1", "tdata"; docs/formats.md has all of them. Empty: what it
+	// looks like.
+	Format string `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
+	// Replace a session that is there, with its peers and attributes. Without it such a session is REVISION_MISMATCH.
+	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// What opens a directory of Telegram Desktop that is locked. Empty: it is not locked.
+	Passcode string `protobuf:"bytes,5,opt,name=passcode,proto3" json:"passcode,omitempty"`
+	// Which account to take, where there are several: ImportResponse.account. Without it several are refused, and the message
+	// names them.
+	Account string `protobuf:"bytes,6,opt,name=account,proto3" json:"account,omitempty"`
+	// Of a format that is a directory, the path of the file that data belongs to, below the directory, with "/" between its
+	// parts. Empty: data goes on where the message before ended. A format that is one file, or a string, has no path.
+	File string `protobuf:"bytes,7,opt,name=file,proto3" json:"file,omitempty"`
+	// Bytes of the file. All of it may have 64 MiB, some four times what a session with 100,000 peers needs: `sessiond import`
+	// takes in what is larger. Imports that are under way have 256 MiB together, and more is LIMIT_EXCEEDED, too. Of a SQLite
+	// file it is what there is without a write-ahead log or a journal.
+	Data []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
+	// Nothing follows. A stream that ends without it is refused: of one that is broken off it cannot be told that more was to
+	// come.
+	Last          bool `protobuf:"varint,9,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequest) Reset() {
+	*x = ImportRequest{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequest) ProtoMessage() {}
+
+func (x *ImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
+func (*ImportRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ImportRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *ImportRequest) GetPasscode() string {
+	if x != nil {
+		return x.Passcode
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+// What was imported.
+type ImportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's revision.
+	Revision int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What it was, by the name in ImportRequest.format.
+	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
+	// The version of its tables, where it has one.
+	FormatVersion *int64 `protobuf:"varint,3,opt,name=format_version,json=formatVersion,proto3,oneof" json:"format_version,omitempty"`
+	// Which account it was, where there are several.
+	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	// The session as it is now, without keys: has_auth says where there are some.
+	Session *Session `protobuf:"bytes,5,opt,name=session,proto3" json:"session,omitempty"`
+	// How many peers it has.
+	PeerCount int32 `protobuf:"varint,6,opt,name=peer_count,json=peerCount,proto3" json:"peer_count,omitempty"`
+	// How many attributes it has.
+	AttributeCount int32 `protobuf:"varint,7,opt,name=attribute_count,json=attributeCount,proto3" json:"attribute_count,omitempty"`
+	// What was left behind and why, a sentence each, for people.
+	LeftBehind []string `protobuf:"bytes,8,rep,name=left_behind,json=leftBehind,proto3" json:"left_behind,omitempty"`
+	// What was taken for granted, such as what else it could be by its shape, a sentence each, for people.
+	Doubts        []string `protobuf:"bytes,9,rep,name=doubts,proto3" json:"doubts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportResponse) Reset() {
+	*x = ImportResponse{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportResponse) ProtoMessage() {}
+
+func (x *ImportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportResponse.ProtoReflect.Descriptor instead.
+func (*ImportResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ImportResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *ImportResponse) GetFormatVersion() int64 {
+	if x != nil && x.FormatVersion != nil {
+		return *x.FormatVersion
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ImportResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *ImportResponse) GetPeerCount() int32 {
+	if x != nil {
+		return x.PeerCount
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetAttributeCount() int32 {
+	if x != nil {
+		return x.AttributeCount
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetLeftBehind() []string {
+	if x != nil {
+		return x.LeftBehind
+	}
+	return nil
+}
+
+func (x *ImportResponse) GetDoubts() []string {
+	if x != nil {
+		return x.Doubts
+	}
+	return nil
+}
+
+// Asks for a session in a library's format.
+type ExportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The token of the current hold.
+	Token []byte `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Which format, as `sessiond export --to` names it; docs/formats.md has those that are written.
+	Format string `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
+	// Leave behind what the format has no place for. Without it that is refused, and the message says what it is.
+	Lossy bool `protobuf:"varint,4,opt,name=lossy,proto3" json:"lossy,omitempty"`
+	// The API id of the program that will use it, where the format needs it and the session does not have it. This and the
+	// following may not contradict what the session has.
+	ApiId *int32 `protobuf:"varint,5,opt,name=api_id,json=apiId,proto3,oneof" json:"api_id,omitempty"`
+	// The id of the user who is logged in, where the format needs it and the session does not have it.
+	UserId *int64 `protobuf:"varint,6,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
+	// Whether that user is a bot, where the format needs it and the session does not have it.
+	Bot           *bool `protobuf:"varint,7,opt,name=bot,proto3,oneof" json:"bot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExportRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetLossy() bool {
+	if x != nil {
+		return x.Lossy
+	}
+	return false
+}
+
+func (x *ExportRequest) GetApiId() int32 {
+	if x != nil && x.ApiId != nil {
+		return *x.ApiId
+	}
+	return 0
+}
+
+func (x *ExportRequest) GetUserId() int64 {
+	if x != nil && x.UserId != nil {
+		return *x.UserId
+	}
+	return 0
+}
+
+func (x *ExportRequest) GetBot() bool {
+	if x != nil && x.Bot != nil {
+		return *x.Bot
+	}
+	return false
+}
+
+// A part of a session in a library's format. The first message tells what it is and has no data.
+type ExportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's revision. In the first message alone.
+	Revision int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What was left behind, a sentence each, for people. In the first message alone.
+	LeftBehind []string `protobuf:"bytes,2,rep,name=left_behind,json=leftBehind,proto3" json:"left_behind,omitempty"`
+	// Of a format that is a directory, the path of the file that begins with this message, below the directory, with "/"
+	// between its parts. It has to be called as the session is: its files' names have that name in them. Empty: data goes on
+	// where the message before ended.
+	File string `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	// Bytes of the file. A secret.
+	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportResponse) Reset() {
+	*x = ExportResponse{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportResponse) ProtoMessage() {}
+
+func (x *ExportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
+func (*ExportResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExportResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ExportResponse) GetLeftBehind() []string {
+	if x != nil {
+		return x.LeftBehind
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ExportResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_sessiond_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsessiond/v1/admin_service.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"$\n" +
+	"\x1fsessiond/v1/admin_service.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/session.proto\"$\n" +
 	"\x0eEndHoldRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x11\n" +
 	"\x0fEndHoldResponse\"\x16\n" +
@@ -576,16 +995,59 @@ const file_sessiond_v1_admin_service_proto_rawDesc = "" +
 	"\x06action\x18\x02 \x01(\x0e2\x19.sessiond.v1.MirrorActionR\x06action\"K\n" +
 	"\x14SettleMirrorResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x17\n" +
-	"\akept_as\x18\x02 \x01(\tR\x06keptAs*y\n" +
+	"\akept_as\x18\x02 \x01(\tR\x06keptAs\"\xd9\x01\n" +
+	"\rImportRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12\x16\n" +
+	"\x06format\x18\x03 \x01(\tR\x06format\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x1a\n" +
+	"\bpasscode\x18\x05 \x01(\tR\bpasscode\x12\x18\n" +
+	"\aaccount\x18\x06 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04file\x18\a \x01(\tR\x04file\x12\x12\n" +
+	"\x04data\x18\b \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\t \x01(\bR\x04last\"\xce\x02\n" +
+	"\x0eImportResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
+	"\x06format\x18\x02 \x01(\tR\x06format\x12*\n" +
+	"\x0eformat_version\x18\x03 \x01(\x03H\x00R\rformatVersion\x88\x01\x01\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12.\n" +
+	"\asession\x18\x05 \x01(\v2\x14.sessiond.v1.SessionR\asession\x12\x1d\n" +
+	"\n" +
+	"peer_count\x18\x06 \x01(\x05R\tpeerCount\x12'\n" +
+	"\x0fattribute_count\x18\a \x01(\x05R\x0eattributeCount\x12\x1f\n" +
+	"\vleft_behind\x18\b \x03(\tR\n" +
+	"leftBehind\x12\x16\n" +
+	"\x06doubts\x18\t \x03(\tR\x06doubtsB\x11\n" +
+	"\x0f_format_version\"\xd7\x01\n" +
+	"\rExportRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12\x16\n" +
+	"\x06format\x18\x03 \x01(\tR\x06format\x12\x14\n" +
+	"\x05lossy\x18\x04 \x01(\bR\x05lossy\x12\x1a\n" +
+	"\x06api_id\x18\x05 \x01(\x05H\x00R\x05apiId\x88\x01\x01\x12\x1c\n" +
+	"\auser_id\x18\x06 \x01(\x03H\x01R\x06userId\x88\x01\x01\x12\x15\n" +
+	"\x03bot\x18\a \x01(\bH\x02R\x03bot\x88\x01\x01B\t\n" +
+	"\a_api_idB\n" +
+	"\n" +
+	"\b_user_idB\x06\n" +
+	"\x04_bot\"u\n" +
+	"\x0eExportResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x1f\n" +
+	"\vleft_behind\x18\x02 \x03(\tR\n" +
+	"leftBehind\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*y\n" +
 	"\fMirrorAction\x12\x1d\n" +
 	"\x19MIRROR_ACTION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MIRROR_ACTION_WRITE\x10\x01\x12\x19\n" +
 	"\x15MIRROR_ACTION_REPLACE\x10\x02\x12\x16\n" +
-	"\x12MIRROR_ACTION_TAKE\x10\x032\x81\x02\n" +
+	"\x12MIRROR_ACTION_TAKE\x10\x032\x8b\x03\n" +
 	"\fAdminService\x12D\n" +
 	"\aEndHold\x12\x1b.sessiond.v1.EndHoldRequest\x1a\x1c.sessiond.v1.EndHoldResponse\x12V\n" +
 	"\rGetServerInfo\x12!.sessiond.v1.GetServerInfoRequest\x1a\".sessiond.v1.GetServerInfoResponse\x12S\n" +
-	"\fSettleMirror\x12 .sessiond.v1.SettleMirrorRequest\x1a!.sessiond.v1.SettleMirrorResponseB\x98\x01\n" +
+	"\fSettleMirror\x12 .sessiond.v1.SettleMirrorRequest\x1a!.sessiond.v1.SettleMirrorResponse\x12C\n" +
+	"\x06Import\x12\x1a.sessiond.v1.ImportRequest\x1a\x1b.sessiond.v1.ImportResponse(\x01\x12C\n" +
+	"\x06Export\x12\x1a.sessiond.v1.ExportRequest\x1a\x1b.sessiond.v1.ExportResponse0\x01B\x98\x01\n" +
 	"\x0fcom.sessiond.v1B\x11AdminServiceProtoP\x01Z%sessiond.invalid/client/go/sessiondpb\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
 var (
@@ -601,7 +1063,7 @@ func file_sessiond_v1_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sessiond_v1_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_sessiond_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_sessiond_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_sessiond_v1_admin_service_proto_goTypes = []any{
 	(MirrorAction)(0),             // 0: sessiond.v1.MirrorAction
 	(*EndHoldRequest)(nil),        // 1: sessiond.v1.EndHoldRequest
@@ -611,26 +1073,36 @@ var file_sessiond_v1_admin_service_proto_goTypes = []any{
 	(*Figures)(nil),               // 5: sessiond.v1.Figures
 	(*SettleMirrorRequest)(nil),   // 6: sessiond.v1.SettleMirrorRequest
 	(*SettleMirrorResponse)(nil),  // 7: sessiond.v1.SettleMirrorResponse
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*ImportRequest)(nil),         // 8: sessiond.v1.ImportRequest
+	(*ImportResponse)(nil),        // 9: sessiond.v1.ImportResponse
+	(*ExportRequest)(nil),         // 10: sessiond.v1.ExportRequest
+	(*ExportResponse)(nil),        // 11: sessiond.v1.ExportResponse
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*Session)(nil),               // 14: sessiond.v1.Session
 }
 var file_sessiond_v1_admin_service_proto_depIdxs = []int32{
-	5, // 0: sessiond.v1.GetServerInfoResponse.figures:type_name -> sessiond.v1.Figures
-	8, // 1: sessiond.v1.Figures.started:type_name -> google.protobuf.Timestamp
-	9, // 2: sessiond.v1.Figures.commit_p50:type_name -> google.protobuf.Duration
-	9, // 3: sessiond.v1.Figures.commit_p99:type_name -> google.protobuf.Duration
-	0, // 4: sessiond.v1.SettleMirrorRequest.action:type_name -> sessiond.v1.MirrorAction
-	1, // 5: sessiond.v1.AdminService.EndHold:input_type -> sessiond.v1.EndHoldRequest
-	3, // 6: sessiond.v1.AdminService.GetServerInfo:input_type -> sessiond.v1.GetServerInfoRequest
-	6, // 7: sessiond.v1.AdminService.SettleMirror:input_type -> sessiond.v1.SettleMirrorRequest
-	2, // 8: sessiond.v1.AdminService.EndHold:output_type -> sessiond.v1.EndHoldResponse
-	4, // 9: sessiond.v1.AdminService.GetServerInfo:output_type -> sessiond.v1.GetServerInfoResponse
-	7, // 10: sessiond.v1.AdminService.SettleMirror:output_type -> sessiond.v1.SettleMirrorResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	5,  // 0: sessiond.v1.GetServerInfoResponse.figures:type_name -> sessiond.v1.Figures
+	12, // 1: sessiond.v1.Figures.started:type_name -> google.protobuf.Timestamp
+	13, // 2: sessiond.v1.Figures.commit_p50:type_name -> google.protobuf.Duration
+	13, // 3: sessiond.v1.Figures.commit_p99:type_name -> google.protobuf.Duration
+	0,  // 4: sessiond.v1.SettleMirrorRequest.action:type_name -> sessiond.v1.MirrorAction
+	14, // 5: sessiond.v1.ImportResponse.session:type_name -> sessiond.v1.Session
+	1,  // 6: sessiond.v1.AdminService.EndHold:input_type -> sessiond.v1.EndHoldRequest
+	3,  // 7: sessiond.v1.AdminService.GetServerInfo:input_type -> sessiond.v1.GetServerInfoRequest
+	6,  // 8: sessiond.v1.AdminService.SettleMirror:input_type -> sessiond.v1.SettleMirrorRequest
+	8,  // 9: sessiond.v1.AdminService.Import:input_type -> sessiond.v1.ImportRequest
+	10, // 10: sessiond.v1.AdminService.Export:input_type -> sessiond.v1.ExportRequest
+	2,  // 11: sessiond.v1.AdminService.EndHold:output_type -> sessiond.v1.EndHoldResponse
+	4,  // 12: sessiond.v1.AdminService.GetServerInfo:output_type -> sessiond.v1.GetServerInfoResponse
+	7,  // 13: sessiond.v1.AdminService.SettleMirror:output_type -> sessiond.v1.SettleMirrorResponse
+	9,  // 14: sessiond.v1.AdminService.Import:output_type -> sessiond.v1.ImportResponse
+	11, // 15: sessiond.v1.AdminService.Export:output_type -> sessiond.v1.ExportResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_admin_service_proto_init() }
@@ -638,13 +1110,16 @@ func file_sessiond_v1_admin_service_proto_init() {
 	if File_sessiond_v1_admin_service_proto != nil {
 		return
 	}
+	file_sessiond_v1_session_proto_init()
+	file_sessiond_v1_admin_service_proto_msgTypes[8].OneofWrappers = []any{}
+	file_sessiond_v1_admin_service_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_admin_service_proto_rawDesc), len(file_sessiond_v1_admin_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const (
 	AdminService_EndHold_FullMethodName       = "/sessiond.v1.AdminService/EndHold"
 	AdminService_GetServerInfo_FullMethodName = "/sessiond.v1.AdminService/GetServerInfo"
 	AdminService_SettleMirror_FullMethodName  = "/sessiond.v1.AdminService/SettleMirror"
+	AdminService_Import_FullMethodName        = "/sessiond.v1.AdminService/Import"
+	AdminService_Export_FullMethodName        = "/sessiond.v1.AdminService/Export"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -40,6 +42,18 @@ type AdminServiceClient interface {
 	// Settles a session's mirror, the file NAME.session: writes it, or takes or replaces what another program left there.
 	// Needs a session that nobody holds.
 	SettleMirror(ctx context.Context, in *SettleMirrorRequest, opts ...grpc.CallOption) (*SettleMirrorResponse, error)
+	// Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+	// the current hold. What is sent is written to no disk.
+	//
+	// What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+	// peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+	// in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+	// there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+	// makes it whole.
+	Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error)
+	// Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+	// since it has the keys. What is not as it should be is refused before the first message.
+	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error)
 }
 
 type adminServiceClient struct {
@@ -80,6 +94,38 @@ func (c *adminServiceClient) SettleMirror(ctx context.Context, in *SettleMirrorR
 	return out, nil
 }
 
+func (c *adminServiceClient) Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_Import_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportRequest, ImportResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ImportClient = grpc.ClientStreamingClient[ImportRequest, ImportResponse]
+
+func (c *adminServiceClient) Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[1], AdminService_Export_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportRequest, ExportResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ExportClient = grpc.ServerStreamingClient[ExportResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -94,6 +140,18 @@ type AdminServiceServer interface {
 	// Settles a session's mirror, the file NAME.session: writes it, or takes or replaces what another program left there.
 	// Needs a session that nobody holds.
 	SettleMirror(context.Context, *SettleMirrorRequest) (*SettleMirrorResponse, error)
+	// Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+	// the current hold. What is sent is written to no disk.
+	//
+	// What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+	// peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+	// in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+	// there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+	// makes it whole.
+	Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error
+	// Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+	// since it has the keys. What is not as it should be is refused before the first message.
+	Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -112,6 +170,12 @@ func (UnimplementedAdminServiceServer) GetServerInfo(context.Context, *GetServer
 }
 func (UnimplementedAdminServiceServer) SettleMirror(context.Context, *SettleMirrorRequest) (*SettleMirrorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SettleMirror not implemented")
+}
+func (UnimplementedAdminServiceServer) Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Import not implemented")
+}
+func (UnimplementedAdminServiceServer) Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Export not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -188,6 +252,24 @@ func _AdminService_SettleMirror_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Import_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AdminServiceServer).Import(&grpc.GenericServerStream[ImportRequest, ImportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ImportServer = grpc.ClientStreamingServer[ImportRequest, ImportResponse]
+
+func _AdminService_Export_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).Export(m, &grpc.GenericServerStream[ExportRequest, ExportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ExportServer = grpc.ServerStreamingServer[ExportResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -208,6 +290,17 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_SettleMirror_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Import",
+			Handler:       _AdminService_Import_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Export",
+			Handler:       _AdminService_Export_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "sessiond/v1/admin_service.proto",
 }

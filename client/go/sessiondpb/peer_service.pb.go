@@ -129,7 +129,7 @@ type Peer struct {
 	Phone *string `protobuf:"bytes,9,opt,name=phone,proto3,oneof" json:"phone,omitempty"`
 	// The name that people see, at most 1,024 bytes. Empty: forgets it.
 	Name *string `protobuf:"bytes,10,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// When it was last seen, in Unix seconds, not negative. Absent: now. It never goes back; where nothing else is new, it
+	// When it was last seen, in Unix seconds, not negative. 0: at no time that is known. Absent: now. It never goes back; where nothing else is new, it
 	// is kept only once it is 600 seconds newer.
 	Seen *int64 `protobuf:"varint,11,opt,name=seen,proto3,oneof" json:"seen,omitempty"`
 	// What single libraries keep of it, by keys of 1 to 256 bytes of printable ASCII that begin with the library's name and

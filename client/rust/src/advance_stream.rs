@@ -283,7 +283,7 @@ async fn connection(
     report: &watch::Sender<Progress>,
     retry: &mut Retry,
 ) -> Result<(), Error> {
-    let arrived = line.queue().begin()?;
+    let arrived = line.queue().begin().map_err(Error::invalid)?;
     if line.filled(&arrived).await {
         retry.restart();
     }
@@ -298,12 +298,14 @@ async fn connection(
     if is_passing(&broken) {
         return retry.pause(broken).await;
     }
-    Err(match refused_sequence(&broken) {
-        Some(sequence) => Error::ChangeRefused {
-            sequence: line.queue().first_of(sequence),
-            refusal: Box::new(held.lost_by(broken.into())),
-        },
-        None => broken.into(),
+    let sequence = refused_sequence(&broken);
+    Err(match (sequence, held.lost_by(broken.into())) {
+        // That has nothing to do with the change.
+        (_, lost @ (Error::Lost { .. } | Error::Fenced)) => lost,
+        (Some(sequence), refusal) => {
+            Error::ChangeRefused { sequence: line.queue().first_of(sequence), refusal: Box::new(refusal) }
+        }
+        (None, refusal) => refusal,
     })
 }
 

@@ -12,6 +12,17 @@ use crate::{Error, HeldSession, Kept};
 /// Keys that are sent in one message, and attributes on a page: the most that the daemon takes.
 const AT_ONCE: usize = 1_000;
 
+/// An attribute without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeKey {
+    /// Its key.
+    pub key: String,
+    /// Whether its value is as secret as an authorization key.
+    pub secret: bool,
+    /// Whether it has a value that is not empty.
+    pub has_value: bool,
+}
+
 /// Attributes are kept beside the session: writing them moves no revision of it, and no watcher is told. All of this needs
 /// the session to be held. docs/attributes.md has the keys that libraries share.
 ///
@@ -74,7 +85,7 @@ impl HeldSession {
             let v1::GetAttributesResponse { attributes, revision: _ } =
                 self.call(self.client().deadline(), call).await?;
             for attribute in attributes {
-                found.push(attribute.try_into()?);
+                found.push(Attribute::try_from(attribute).map_err(Error::unreadable)?);
             }
         }
         Ok(found)
@@ -82,12 +93,22 @@ impl HeldSession {
 
     /// The attributes whose keys begin with `prefix`, by key. Pages are asked for as the stream is read, each as it is then.
     pub fn list_attributes(&self, prefix: &str) -> BoxStream<'static, Result<Attribute, Error>> {
+        let attributes = self.list_pages(prefix, false);
+        attributes.map(|attribute| Attribute::try_from(attribute?).map_err(Error::unreadable)).boxed()
+    }
+
+    /// The same without their values.
+    pub fn list_attribute_keys(&self, prefix: &str) -> BoxStream<'static, Result<AttributeKey, Error>> {
+        self.list_pages(prefix, true).map_ok(Into::into).boxed()
+    }
+
+    fn list_pages(&self, prefix: &str, keys_only: bool) -> BoxStream<'static, Result<v1::Attribute, Error>> {
         let held = self.clone();
         let first = v1::ListAttributesRequest {
             name: self.name().to_string(),
             token: self.token().to_wire(),
             prefix: prefix.to_owned(),
-            keys_only: false,
+            keys_only,
             page_size: i32::try_from(AT_ONCE).expect("it is a thousand"),
             page_token: String::new(),
         };
@@ -103,11 +124,7 @@ impl HeldSession {
                 let next = Some(page.next_page_token)
                     .filter(|token| !token.is_empty())
                     .map(|page_token| v1::ListAttributesRequest { page_token, ..request.clone() });
-                let attributes = stream::iter(page.attributes);
-                Ok(Some((
-                    attributes.map(|attribute| Attribute::try_from(attribute).map_err(Error::from)),
-                    next,
-                )))
+                Ok(Some((stream::iter(page.attributes).map(Ok), next)))
             }
         })
         .try_flatten()
@@ -150,6 +167,13 @@ impl HeldSession {
             async move { service.delete_attributes(request).await }
         };
         self.call(self.client().deadline(), call).await
+    }
+}
+
+impl From<v1::Attribute> for AttributeKey {
+    fn from(attribute: v1::Attribute) -> Self {
+        let v1::Attribute { key, value: _, secret, has_value } = attribute;
+        Self { key, secret, has_value }
     }
 }
 

@@ -21,7 +21,7 @@ use tower::service_fn;
 
 use crate::{
     Error, HeldSession, HoldRequest, Loaded, MirrorAction, ServerInfo, SessionSummary, SettledMirror, Socket,
-    Token, Watch, WatchOptions, retry::Retry,
+    Token, Watch, WatchOptions, held::Origin, retry::Retry,
 };
 
 /// How long a call waits for a daemon, unless [`ClientBuilder::deadline`] says otherwise.
@@ -84,7 +84,7 @@ impl Client {
     /// # Errors
     /// [`Error::InvalidName`].
     pub fn with_token(&self, name: impl AsRef<str>, token: Token) -> Result<HeldSession, Error> {
-        Ok(HeldSession::new(self.clone(), name.as_ref().parse()?, token))
+        Ok(HeldSession::new(self.clone(), name.as_ref().parse()?, token, Origin::Given))
     }
 
     /// Reads a session without its keys. Anyone may, whether or not it is held.

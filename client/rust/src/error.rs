@@ -14,15 +14,12 @@ pub enum Error {
     /// The text is not a session's name.
     #[error(transparent)]
     InvalidName(#[from] InvalidName),
-    /// The session, or the change of one, is not valid; or the daemon sent one that this version cannot read.
-    #[error("the session is not valid")]
-    InvalidSession(#[from] InvalidSession),
-    /// The daemon refused an argument.
+    /// The daemon refused an argument, or it was not sent because the daemon would.
     #[error("{message}")]
     InvalidArgument {
         /// Which rule it broke: INVALID_NAME, INVALID_SESSION, INVALID_PAGE_TOKEN, TOKEN_REQUIRED or REQUEST_ID_REUSED.
         reason: Reason,
-        /// What is wrong, in the daemon's words.
+        /// What is wrong.
         message: String,
     },
     /// Another client holds the session. Wait for it ([`HoldRequest::wait`](crate::HoldRequest::wait)), or end that
@@ -127,6 +124,20 @@ pub enum Error {
     /// Any other refusal.
     #[error("{}", .0.message())]
     Other(Box<Status>),
+}
+
+impl Error {
+    /// The daemon sent what this version cannot read.
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it on by value")]
+    pub(crate) fn unreadable(error: InvalidSession) -> Self {
+        Self::Unexpected(error.to_string())
+    }
+
+    /// What is not sent.
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it on by value")]
+    pub(crate) fn invalid(error: InvalidSession) -> Self {
+        Self::InvalidArgument { reason: Reason::InvalidSession, message: error.to_string() }
+    }
 }
 
 impl From<Status> for Error {

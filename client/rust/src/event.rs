@@ -116,8 +116,8 @@ impl TryFrom<v1::WatchResponse> for WatchEvent {
                     holder,
                 }));
             }
-            Some(Event::Change(change)) => Change::Advanced(change.try_into()?),
-            Some(Event::Saved(session)) => Change::Saved(session.try_into()?),
+            Some(Event::Change(change)) => Change::Advanced(change.try_into().map_err(Error::unreadable)?),
+            Some(Event::Saved(session)) => Change::Saved(session.try_into().map_err(Error::unreadable)?),
             Some(Event::Deleted(v1::Deleted {})) => Change::Deleted,
             Some(Event::HoldChanged(changed)) => Change::HoldChanged {
                 reason: Some(changed.reason())

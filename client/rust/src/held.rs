@@ -26,7 +26,7 @@ pub struct HeldSession {
 /// While no daemon answers it is tried again until its deadline, always with the same request id, so that it goes through
 /// once. Dropped in the middle it may or may not have gone through.
 ///
-/// Errors: [`Error::Lost`] or [`Error::Fenced`] where the session is not held any more,
+/// Errors: [`Error::Lost`], or [`Error::Fenced`] of a token that was given, where the session is not held any more,
 /// [`Error::RevisionMismatch`], [`Error::InvalidArgument`], [`Error::StorageFull`], [`Error::StorageFailed`],
 /// [`Error::Unavailable`] and others.
 #[must_use = "a write is sent when it is awaited"]
@@ -47,10 +47,20 @@ pub(crate) enum Standing {
     Lost(LostReason),
 }
 
+/// How this process came by the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The daemon granted it the hold.
+    Granted,
+    /// The holder gave it, to a process that works for it.
+    Given,
+}
+
 struct Shared {
     client: Client,
     name: SessionName,
     token: Token,
+    origin: Origin,
     standing: watch::Sender<Standing>,
 }
 
@@ -62,9 +72,9 @@ enum Change {
 }
 
 impl HeldSession {
-    pub(crate) fn new(client: Client, name: SessionName, token: Token) -> Self {
+    pub(crate) fn new(client: Client, name: SessionName, token: Token, origin: Origin) -> Self {
         let standing = watch::Sender::new(Standing::Held);
-        Self { shared: Arc::new(Shared { client, name, token, standing }) }
+        Self { shared: Arc::new(Shared { client, name, token, origin, standing }) }
     }
 
     /// The session's name.
@@ -193,9 +203,10 @@ impl HeldSession {
     }
 
     /// # Errors
-    /// The hold was lost.
+    /// The hold was lost. A process that was only given its token knows no more than that it is not the current one.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.standing() {
+            Standing::Lost(_) if self.shared.origin == Origin::Given => Err(Error::Fenced),
             Standing::Lost(reason) => Err(Error::Lost { reason }),
             Standing::Held | Standing::Released => Ok(()),
         }
@@ -275,7 +286,7 @@ impl Write {
         let name = held.name().to_string();
         let token = held.token().to_wire();
         let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        match change? {
+        match change.map_err(Error::invalid)? {
             Change::Save { session, mode, clear } => {
                 let (session, mode) = (Some(session), mode.into());
                 let request =

@@ -14,7 +14,12 @@ use sessiond_session::Session;
 use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
-use crate::{Client, Error, HeldSession, LostReason, Token, Waiting, held::Standing, model, retry::Retry};
+use crate::{
+    Client, Error, HeldSession, LostReason, Token, Waiting,
+    held::{Origin, Standing},
+    model,
+    retry::Retry,
+};
 
 /// Asks for a session, for this client alone; sent when it is awaited, and gives a [`Hold`].
 ///
@@ -163,7 +168,7 @@ impl Hold {
         let session = model::read(session)?;
         let token = Token::try_from(token.as_slice()).map_err(|e| Error::Unexpected(e.to_string()))?;
         request.token = token.to_wire();
-        let held = HeldSession::new(client, name, token);
+        let held = HeldSession::new(client, name, token, Origin::Granted);
         let life_line = tokio::spawn(keep(held.clone(), request, stream));
         let resume_within = model::duration(resume_within).unwrap_or_default();
         Ok(Self { held, fence, revision, session, resume_within, life_line })

@@ -88,6 +88,7 @@ mod transfer;
 mod watch;
 
 pub use advance_stream::{Acknowledged, AdvanceStream};
+pub use attributes::AttributeKey;
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use event::{Change, Commit, RestartReason, Snapshot, WatchEvent};

@@ -219,7 +219,7 @@ impl TryFrom<v1::SessionSummary> for SessionSummary {
         Ok(Self {
             name: name.parse()?,
             revision,
-            user: user.map(User::try_from).transpose()?,
+            user: user.map(User::try_from).transpose().map_err(Error::unreadable)?,
             changed: time(changed),
             holder: holder.map(Into::into),
             pts,
@@ -292,7 +292,7 @@ impl From<MirrorAction> for v1::MirrorAction {
 
 /// A session in a message, if it has one.
 pub(crate) fn read(session: Option<v1::Session>) -> Result<Option<Session>, Error> {
-    Ok(session.map(Session::try_from).transpose()?)
+    session.map(Session::try_from).transpose().map_err(Error::unreadable)
 }
 
 /// A time in a message. One that this machine's clock cannot tell is left out.

@@ -111,7 +111,7 @@ impl HeldSession {
             let v1::GetPeersResponse { results, revision: _ } =
                 self.call(self.client().deadline(), call).await?;
             for v1::PeerResult { peer } in results {
-                found.push(peer.map(Peer::try_from).transpose()?);
+                found.push(peer.map(Peer::try_from).transpose().map_err(Error::unreadable)?);
             }
         }
         Ok(found)
@@ -136,7 +136,7 @@ impl HeldSession {
         })
         .try_flatten()
         .map_ok(|v1::ListPeersResponse { peers, revision: _ }| {
-            stream::iter(peers).map(|peer| Peer::try_from(peer).map_err(Error::from))
+            stream::iter(peers).map(|peer| Peer::try_from(peer).map_err(Error::unreadable))
         })
         .try_flatten()
         .boxed()

@@ -272,7 +272,7 @@ impl TryFrom<v1::ImportResponse> for Imported {
             format: format.parse().map_err(|error| Error::Unexpected(format!("{error}")))?,
             version,
             account: Some(account).filter(|account| !account.is_empty()),
-            session: session.unwrap_or_default().try_into()?,
+            session: session.unwrap_or_default().try_into().map_err(Error::unreadable)?,
             peers: count(peer_count),
             attributes: count(attribute_count),
             left_behind,

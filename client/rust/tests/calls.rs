@@ -111,7 +111,7 @@ async fn a_session_whose_keys_were_withheld_does_not_replace_the_one_that_has_th
     let dc = v1::DataCenter { id: 2, has_auth: true, ..v1::DataCenter::default() };
     let read = Session::try_from(v1::Session { dcs: vec![dc], ..v1::Session::default() }).expect("a session");
     let saved = held.save(&read).await;
-    assert!(matches!(saved, Err(Error::InvalidSession(_))), "{saved:?}");
+    assert!(matches!(saved, Err(Error::InvalidArgument { reason: Reason::InvalidSession, .. })), "{saved:?}");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 fn exit_of_call(error: &Error) -> Exit {
     match error {
         Error::InvalidName(_) | Error::InvalidArgument { .. } => Exit::Usage,
-        Error::InvalidSession(_) | Error::ForeignFile { .. } | Error::Damaged { .. } => Exit::Data,
+        Error::ForeignFile { .. } | Error::Damaged { .. } => Exit::Data,
         Error::HeldByAnother { .. }
         | Error::FileInUse { .. }
         | Error::RevisionMismatch { .. }

@@ -1,8 +1,6 @@
 use std::{
     ffi::OsString,
-    fs::File,
     io,
-    os::unix::process::ExitStatusExt as _,
     path::{self, Path},
     pin::pin,
     process::{ExitCode, ExitStatus},
@@ -10,24 +8,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rustix::{
-    process::{Pid, Signal, getpgrp, kill_process},
-    termios::tcgetpgrp,
-};
+use rustix::process::Signal;
 use sessiond_client::{SOCKET_VARIABLE, SessionName, Socket, Waiting};
-use tokio::{
-    process::{Child, Command},
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Context, THIS_PROGRAM,
-    failure::Failure,
+    Context,
     possession::{NAME_VARIABLE, TOKEN_VARIABLE},
+    program::{Program, exit_code},
     render::{hold_text, printable},
 };
-use crate::exit::Exit;
 
 /// How long a command may go on after its hold was lost and it was told to stop. Less than the resume window, after which
 /// another gets the session whether or not this one has let go.
@@ -60,22 +50,11 @@ pub(crate) struct Hold {
     command: Vec<OsString>,
 }
 
-/// Signals that are passed on to the command.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    quit: tokio::signal::unix::Signal,
-    user_defined_1: tokio::signal::unix::Signal,
-    user_defined_2: tokio::signal::unix::Signal,
-}
-
 impl Hold {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let hold = self.take(context).await?;
-        let mut signals = Signals::new()?;
-        let mut child = self.start(&hold, context.client.socket())?;
-        let status = self.attend(&mut child, &hold, &mut signals, context).await?;
+        let mut program = self.start(&hold, context.client.socket())?;
+        let status = self.attend(&mut program, &hold, context).await?;
         if let Err(error) = hold.release().await
             && !matches!(error, sessiond_client::Error::Lost { .. })
         {
@@ -99,76 +78,45 @@ impl Hold {
         })
     }
 
-    /// Starts the command by way of [`ExecHeld`](super::exec_held::ExecHeld). To be called on the main thread: the command
-    /// ends with the thread that started it.
-    fn start(&self, hold: &sessiond_client::Hold, socket: &Socket) -> anyhow::Result<Child> {
-        let parent = std::process::id().to_string();
+    fn start(&self, hold: &sessiond_client::Hold, socket: &Socket) -> anyhow::Result<Program> {
         let socket = match socket {
             // The command may go to another directory.
             Socket::Path(path) => Socket::Path(path::absolute(path)?),
             Socket::Abstract(_) => socket.clone(),
         };
-        Command::new(THIS_PROGRAM)
-            .args(["exec-held", "--parent", &parent, "--"])
-            .args(&self.command)
-            .env(TOKEN_VARIABLE, hold.token().expose_hex().as_str())
-            .env(NAME_VARIABLE, self.name.as_str())
-            .env(SOCKET_VARIABLE, socket.to_string())
-            .spawn()
-            .map_err(|error| Failure::new(Exit::Os, format!("no process can be started: {error}")).into())
+        let token = hold.token().expose_hex();
+        Program::start(
+            &self.command,
+            [
+                (TOKEN_VARIABLE, token.as_str()),
+                (NAME_VARIABLE, self.name.as_str()),
+                (SOCKET_VARIABLE, &socket.to_string()),
+            ],
+        )
     }
 
-    /// Waits for the command's end. Until then it passes signals on, and stops the command if the hold is lost.
+    /// Waits for the command's end, and stops the command if the hold is lost.
     async fn attend(
         &self,
-        child: &mut Child,
+        program: &mut Program,
         hold: &sessiond_client::Hold,
-        signals: &mut Signals,
         context: &Context,
     ) -> io::Result<ExitStatus> {
         let mut lost = pin!(hold.lost());
         let mut patience_ends = None;
         loop {
             tokio::select! {
-                status = child.wait() => return status,
-                signal = signals.next() => send(child, signal),
+                status = program.ended() => return status,
                 reason = &mut lost, if patience_ends.is_none() => {
                     context.output.error(&format!("{}: the hold was lost: {reason}; the command is told to stop", self.name));
-                    send(child, Signal::TERM);
+                    program.send(Signal::TERM);
                     patience_ends = Some(Instant::now() + STOPS_WITHIN);
                 }
                 () = at(patience_ends) => {
-                    send(child, Signal::KILL);
+                    program.send(Signal::KILL);
                     // Killed is killed: there is only its end to wait for.
-                    return child.wait().await;
+                    return program.ended().await;
                 }
-            }
-        }
-    }
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            user_defined_1: signal(SignalKind::user_defined1())?,
-            user_defined_2: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    /// The next signal for the command. What the terminal sends, it sends to the command as well.
-    async fn next(&mut self) -> Signal {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Signal::TERM,
-                _ = self.hang_up.recv() => return Signal::HUP,
-                _ = self.user_defined_1.recv() => return Signal::USR1,
-                _ = self.user_defined_2.recv() => return Signal::USR2,
-                _ = self.interrupt.recv() => if !in_foreground() { return Signal::INT },
-                _ = self.quit.recv() => if !in_foreground() { return Signal::QUIT },
             }
         }
     }
@@ -179,24 +127,6 @@ async fn at(time: Option<Instant>) {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-/// Whether this process and its command are in the group that the terminal's keys are for.
-fn in_foreground() -> bool {
-    File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
-}
-
-fn send(child: &Child, signal: Signal) {
-    let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    if let Some(pid) = pid {
-        // It fails only where the child has ended, and then there is nobody to tell.
-        let _ = kill_process(pid, signal);
-    }
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).map_or(Exit::Software.into(), ExitCode::from)
 }
 
 fn waiting_text(name: &SessionName, waiting: &Waiting) -> String {

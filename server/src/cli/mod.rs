@@ -20,8 +20,10 @@ mod mirror;
 mod output;
 mod peers;
 mod possession;
+mod program;
 mod render;
 mod rm;
+mod run;
 mod set_user;
 mod show;
 mod source;
@@ -72,6 +74,7 @@ pub(crate) enum Command {
     Attrs(attrs::Attrs),
     Watch(watch::Watch),
     Hold(hold::Hold),
+    Run(run::Run),
     Advance(advance::Advance),
     SetUser(set_user::SetUser),
     Rm(rm::Rm),
@@ -113,6 +116,7 @@ pub(crate) fn run(
         Command::ExecHeld(command) => command.run(output),
         Command::Demo(command) => command.run(output),
         Command::Inspect(command) => command.run(output),
+        Command::Run(command) => command.run(globals.deadline, socket),
         command => with_client(globals.deadline, socket, output, command),
     };
     ended.unwrap_or_else(|error| failure::report(&error, output))
@@ -160,7 +164,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         | Command::Demo(_)
         | Command::ExecHeld(_)
         | Command::Inspect(_)
-        | Command::Man(_) => {
+        | Command::Man(_)
+        | Command::Run(_) => {
             unreachable!("what needs no daemon was done before")
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) notify_socket: Option<OsString>,
     /// Make a new store from the sessions' own files.
     pub(crate) rebuild: bool,
+    /// Stop once the last command has ended that was run with this daemon.
+    pub(crate) life_lines: bool,
 }
 
 /// Where sessions live.
@@ -90,6 +92,10 @@ pub(crate) struct ServeArgs {
     /// is lost
     #[arg(long)]
     rebuild: bool,
+
+    /// Serve as long as there are life lines: the first is the standard input. It is how `sessiond run` starts a daemon
+    #[arg(long, hide = true)]
+    life_lines: bool,
 }
 
 /// A configuration that cannot be used.
@@ -168,18 +174,19 @@ impl ServeArgs {
             ready_fd: self.ready_fd,
             notify_socket: environment.notify_socket,
             rebuild: self.rebuild,
+            life_lines: self.life_lines,
         })
     }
 }
 
 impl Config {
-    /// What `sessiond serve` would be told by this `--dir`, or without one, and by the environment and the file.
+    /// What `sessiond serve` would be told by this `--dir` and this `--socket`, or without them, and by the file.
     ///
     /// # Errors
     /// As those of [`ServeArgs::into_config`].
-    pub(crate) fn of_directory(dir: Option<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn of_directory(dir: Option<PathBuf>, socket: Option<Socket>) -> Result<Self, Error> {
         let settings = Settings { dir, ..Settings::default() };
-        ServeArgs { settings, ..ServeArgs::default() }.into_config(None)
+        ServeArgs { settings, ..ServeArgs::default() }.into_config(socket)
     }
 }
 

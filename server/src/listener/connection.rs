@@ -11,20 +11,21 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
-use super::gathering::Gathering;
+use super::{gathering::Gathering, mending::Mending};
 use crate::caller::Caller;
 
 /// A client's connection. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Gathering<UnixStream>,
+    mending: Mending,
     caller: Caller,
     _places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Connection {
     pub(super) fn new(stream: UnixStream, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
-        Self { stream: Gathering::new(stream), caller, _places: places }
+        Self { stream: Gathering::new(stream), mending: Mending::new(), caller, _places: places }
     }
 }
 
@@ -42,7 +43,8 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let this = &mut *self;
+        this.mending.poll_read(&mut this.stream, cx, buf)
     }
 }
 

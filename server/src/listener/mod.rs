@@ -2,7 +2,9 @@
 
 mod connection;
 mod gathering;
+mod life_lines;
 mod limit;
+mod mending;
 mod socket_file;
 
 use std::{
@@ -21,7 +23,10 @@ use tokio::{net::UnixListener, time::sleep};
 use self::{limit::ConnectionLimit, socket_file::SocketFile};
 use crate::{caller::Caller, exit::Exit, hardening};
 
-pub(crate) use self::connection::Connection;
+pub(crate) use self::{
+    connection::Connection,
+    life_lines::{LifeLines, is_served, let_go},
+};
 
 /// How long nothing is accepted after the system could not give a connection, for lack of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);

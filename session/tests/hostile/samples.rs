@@ -64,8 +64,7 @@ pub(crate) fn samples() -> Vec<Sample> {
 pub(crate) fn written(format: Format) -> Sample {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("alice");
-    let wanting = Wanting { api_id: Some(6), user_id: None, bot: Some(false) };
-    write(&contents(), format, &wanting, &path).expect("written");
+    write(&contents(), format, &Wanting::default(), &path).expect("written");
     let files = match format.medium() {
         Medium::Directory => files(&path),
         _ => vec![(PathBuf::new(), fs::read(&path).expect("there"))],

@@ -24,7 +24,7 @@ pub(super) async fn read(
     dir: Option<PathBuf>,
     name: &SessionName,
 ) -> anyhow::Result<Option<(Contents, i64)>> {
-    let config = Config::of_directory(dir)
+    let config = Config::of_directory(dir, None)
         .map_err(|error| Failure::new(error.exit(), format!("{:#}", anyhow::Error::from(error))))?;
     let config = Config { engine: EngineKind::Sqlite, ..config };
     if !SqliteEngine::is_in(&config.dir) {

@@ -24,31 +24,40 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from . import session_pb2 as sessiond_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/admin_service.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\x0e\x45ndHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x11\n\x0f\x45ndHoldResponse\"\x16\n\x14GetServerInfoRequest\"\x83\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\x12%\n\x07\x66igures\x18\x05 \x01(\x0b\x32\x14.sessiond.v1.Figures\"\xb1\x02\n\x07\x46igures\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x11\n\tlog_after\x18\x03 \x01(\x03\x12\x11\n\tlog_bytes\x18\x04 \x01(\x03\x12\x10\n\x08sessions\x18\x05 \x01(\x03\x12\x0c\n\x04held\x18\x06 \x01(\x03\x12\x0f\n\x07waiting\x18\x07 \x01(\x03\x12\x10\n\x08watchers\x18\x08 \x01(\x03\x12\x0f\n\x07\x63ommits\x18\t \x01(\x03\x12\x0f\n\x07\x62\x61tches\x18\n \x01(\x03\x12-\n\ncommit_p50\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\ncommit_p99\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x13SettleMirrorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x19.sessiond.v1.MirrorAction\"9\n\x14SettleMirrorResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07kept_as\x18\x02 \x01(\t*y\n\x0cMirrorAction\x12\x1d\n\x19MIRROR_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13MIRROR_ACTION_WRITE\x10\x01\x12\x19\n\x15MIRROR_ACTION_REPLACE\x10\x02\x12\x16\n\x12MIRROR_ACTION_TAKE\x10\x03\x32\x81\x02\n\x0c\x41\x64minService\x12\x44\n\x07\x45ndHold\x12\x1b.sessiond.v1.EndHoldRequest\x1a\x1c.sessiond.v1.EndHoldResponse\x12V\n\rGetServerInfo\x12!.sessiond.v1.GetServerInfoRequest\x1a\".sessiond.v1.GetServerInfoResponse\x12S\n\x0cSettleMirror\x12 .sessiond.v1.SettleMirrorRequest\x1a!.sessiond.v1.SettleMirrorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/admin_service.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/session.proto\"\x1e\n\x0e\x45ndHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x11\n\x0f\x45ndHoldResponse\"\x16\n\x14GetServerInfoRequest\"\x83\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\x12%\n\x07\x66igures\x18\x05 \x01(\x0b\x32\x14.sessiond.v1.Figures\"\xb1\x02\n\x07\x46igures\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x11\n\tlog_after\x18\x03 \x01(\x03\x12\x11\n\tlog_bytes\x18\x04 \x01(\x03\x12\x10\n\x08sessions\x18\x05 \x01(\x03\x12\x0c\n\x04held\x18\x06 \x01(\x03\x12\x0f\n\x07waiting\x18\x07 \x01(\x03\x12\x10\n\x08watchers\x18\x08 \x01(\x03\x12\x0f\n\x07\x63ommits\x18\t \x01(\x03\x12\x0f\n\x07\x62\x61tches\x18\n \x01(\x03\x12-\n\ncommit_p50\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\ncommit_p99\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x13SettleMirrorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x19.sessiond.v1.MirrorAction\"9\n\x14SettleMirrorResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07kept_as\x18\x02 \x01(\t\"\x98\x01\n\rImportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x12\x10\n\x08passcode\x18\x05 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x06 \x01(\t\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x08 \x01(\x0c\x12\x0c\n\x04last\x18\t \x01(\x08\"\xec\x01\n\x0eImportResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x1b\n\x0e\x66ormat_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12%\n\x07session\x18\x05 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x12\n\npeer_count\x18\x06 \x01(\x05\x12\x17\n\x0f\x61ttribute_count\x18\x07 \x01(\x05\x12\x13\n\x0bleft_behind\x18\x08 \x03(\t\x12\x0e\n\x06\x64oubts\x18\t \x03(\tB\x11\n\x0f_format_version\"\xa7\x01\n\rExportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\r\n\x05lossy\x18\x04 \x01(\x08\x12\x13\n\x06\x61pi_id\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07user_id\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x03\x62ot\x18\x07 \x01(\x08H\x02\x88\x01\x01\x42\t\n\x07_api_idB\n\n\x08_user_idB\x06\n\x04_bot\"S\n\x0e\x45xportResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x13\n\x0bleft_behind\x18\x02 \x03(\t\x12\x0c\n\x04\x66ile\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c*y\n\x0cMirrorAction\x12\x1d\n\x19MIRROR_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13MIRROR_ACTION_WRITE\x10\x01\x12\x19\n\x15MIRROR_ACTION_REPLACE\x10\x02\x12\x16\n\x12MIRROR_ACTION_TAKE\x10\x03\x32\x8b\x03\n\x0c\x41\x64minService\x12\x44\n\x07\x45ndHold\x12\x1b.sessiond.v1.EndHoldRequest\x1a\x1c.sessiond.v1.EndHoldResponse\x12V\n\rGetServerInfo\x12!.sessiond.v1.GetServerInfoRequest\x1a\".sessiond.v1.GetServerInfoResponse\x12S\n\x0cSettleMirror\x12 .sessiond.v1.SettleMirrorRequest\x1a!.sessiond.v1.SettleMirrorResponse\x12\x43\n\x06Import\x12\x1a.sessiond.v1.ImportRequest\x1a\x1b.sessiond.v1.ImportResponse(\x01\x12\x43\n\x06\x45xport\x12\x1a.sessiond.v1.ExportRequest\x1a\x1b.sessiond.v1.ExportResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MIRRORACTION']._serialized_start=769
-  _globals['_MIRRORACTION']._serialized_end=890
-  _globals['_ENDHOLDREQUEST']._serialized_start=113
-  _globals['_ENDHOLDREQUEST']._serialized_end=143
-  _globals['_ENDHOLDRESPONSE']._serialized_start=145
-  _globals['_ENDHOLDRESPONSE']._serialized_end=162
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=164
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=186
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=189
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=320
-  _globals['_FIGURES']._serialized_start=323
-  _globals['_FIGURES']._serialized_end=628
-  _globals['_SETTLEMIRRORREQUEST']._serialized_start=630
-  _globals['_SETTLEMIRRORREQUEST']._serialized_end=708
-  _globals['_SETTLEMIRRORRESPONSE']._serialized_start=710
-  _globals['_SETTLEMIRRORRESPONSE']._serialized_end=767
-  _globals['_ADMINSERVICE']._serialized_start=893
-  _globals['_ADMINSERVICE']._serialized_end=1150
+  _globals['_MIRRORACTION']._serialized_start=1445
+  _globals['_MIRRORACTION']._serialized_end=1566
+  _globals['_ENDHOLDREQUEST']._serialized_start=140
+  _globals['_ENDHOLDREQUEST']._serialized_end=170
+  _globals['_ENDHOLDRESPONSE']._serialized_start=172
+  _globals['_ENDHOLDRESPONSE']._serialized_end=189
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=191
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=213
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=216
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=347
+  _globals['_FIGURES']._serialized_start=350
+  _globals['_FIGURES']._serialized_end=655
+  _globals['_SETTLEMIRRORREQUEST']._serialized_start=657
+  _globals['_SETTLEMIRRORREQUEST']._serialized_end=735
+  _globals['_SETTLEMIRRORRESPONSE']._serialized_start=737
+  _globals['_SETTLEMIRRORRESPONSE']._serialized_end=794
+  _globals['_IMPORTREQUEST']._serialized_start=797
+  _globals['_IMPORTREQUEST']._serialized_end=949
+  _globals['_IMPORTRESPONSE']._serialized_start=952
+  _globals['_IMPORTRESPONSE']._serialized_end=1188
+  _globals['_EXPORTREQUEST']._serialized_start=1191
+  _globals['_EXPORTREQUEST']._serialized_end=1358
+  _globals['_EXPORTRESPONSE']._serialized_start=1360
+  _globals['_EXPORTRESPONSE']._serialized_end=1443
+  _globals['_ADMINSERVICE']._serialized_start=1569
+  _globals['_ADMINSERVICE']._serialized_end=1964
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+from . import session_pb2
 import sys
 import typing
 
@@ -111,7 +112,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     @property
     def features(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-        (AttributeService).
+        (AttributeService), "import" (Import), "export" (Export).
         """
 
     @property
@@ -244,3 +245,210 @@ class SettleMirrorResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["kept_as", b"kept_as", "revision", b"revision"]) -> None: ...
 
 Global___SettleMirrorResponse: typing_extensions.TypeAlias = SettleMirrorResponse
+
+@typing.final
+class ImportRequest(google.protobuf.message.Message):
+    """A part of what a session is made of. The first message says what to do with it; in those that follow there are only file,
+    data and last, and there may be all of these in the first one, too.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
+    PASSCODE_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    FILE_FIELD_NUMBER: builtins.int
+    DATA_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The session's name."""
+    token: builtins.bytes
+    """The token of the current hold."""
+    format: builtins.str
+    """What it is, as `sessiond import --from` names it: "telethon-v1", "tdata"; docs/formats.md has all of them. Empty: what it
+    looks like.
+    """
+    force: builtins.bool
+    """Replace a session that is there, with its peers and attributes. Without it such a session is REVISION_MISMATCH."""
+    passcode: builtins.str
+    """What opens a directory of Telegram Desktop that is locked. Empty: it is not locked."""
+    account: builtins.str
+    """Which account to take, where there are several: ImportResponse.account. Without it several are refused, and the message
+    names them.
+    """
+    file: builtins.str
+    """Of a format that is a directory, the path of the file that data belongs to, below the directory, with "/" between its
+    parts. Empty: data goes on where the message before ended. A format that is one file, or a string, has no path.
+    """
+    data: builtins.bytes
+    """Bytes of the file. All of it may have 64 MiB, some four times what a session with 100,000 peers needs: `sessiond import`
+    takes in what is larger. Imports that are under way have 256 MiB together, and more is LIMIT_EXCEEDED, too. Of a SQLite
+    file it is what there is without a write-ahead log or a journal.
+    """
+    last: builtins.bool
+    """Nothing follows. A stream that ends without it is refused: of one that is broken off it cannot be told that more was to
+    come.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        token: builtins.bytes = ...,
+        format: builtins.str = ...,
+        force: builtins.bool = ...,
+        passcode: builtins.str = ...,
+        account: builtins.str = ...,
+        file: builtins.str = ...,
+        data: builtins.bytes = ...,
+        last: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["account", b"account", "data", b"data", "file", b"file", "force", b"force", "format", b"format", "last", b"last", "name", b"name", "passcode", b"passcode", "token", b"token"]) -> None: ...
+
+Global___ImportRequest: typing_extensions.TypeAlias = ImportRequest
+
+@typing.final
+class ImportResponse(google.protobuf.message.Message):
+    """What was imported."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    FORMAT_VERSION_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    SESSION_FIELD_NUMBER: builtins.int
+    PEER_COUNT_FIELD_NUMBER: builtins.int
+    ATTRIBUTE_COUNT_FIELD_NUMBER: builtins.int
+    LEFT_BEHIND_FIELD_NUMBER: builtins.int
+    DOUBTS_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The session's revision."""
+    format: builtins.str
+    """What it was, by the name in ImportRequest.format."""
+    format_version: builtins.int
+    """The version of its tables, where it has one."""
+    account: builtins.str
+    """Which account it was, where there are several."""
+    peer_count: builtins.int
+    """How many peers it has."""
+    attribute_count: builtins.int
+    """How many attributes it has."""
+    @property
+    def session(self) -> session_pb2.Session:
+        """The session as it is now, without keys: has_auth says where there are some."""
+
+    @property
+    def left_behind(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What was left behind and why, a sentence each, for people."""
+
+    @property
+    def doubts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What was taken for granted, such as what else it could be by its shape, a sentence each, for people."""
+
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        format: builtins.str = ...,
+        format_version: builtins.int | None = ...,
+        account: builtins.str = ...,
+        session: session_pb2.Session | None = ...,
+        peer_count: builtins.int = ...,
+        attribute_count: builtins.int = ...,
+        left_behind: collections.abc.Iterable[builtins.str] | None = ...,
+        doubts: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_format_version", b"_format_version", "format_version", b"format_version", "session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_format_version", b"_format_version", "account", b"account", "attribute_count", b"attribute_count", "doubts", b"doubts", "format", b"format", "format_version", b"format_version", "left_behind", b"left_behind", "peer_count", b"peer_count", "revision", b"revision", "session", b"session"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_format_version", b"_format_version"]) -> typing.Literal["format_version"] | None: ...
+
+Global___ImportResponse: typing_extensions.TypeAlias = ImportResponse
+
+@typing.final
+class ExportRequest(google.protobuf.message.Message):
+    """Asks for a session in a library's format."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    LOSSY_FIELD_NUMBER: builtins.int
+    API_ID_FIELD_NUMBER: builtins.int
+    USER_ID_FIELD_NUMBER: builtins.int
+    BOT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The session's name."""
+    token: builtins.bytes
+    """The token of the current hold."""
+    format: builtins.str
+    """Which format, as `sessiond export --to` names it; docs/formats.md has those that are written."""
+    lossy: builtins.bool
+    """Leave behind what the format has no place for. Without it that is refused, and the message says what it is."""
+    api_id: builtins.int
+    """The API id of the program that will use it, where the format needs it and the session does not have it. This and the
+    following may not contradict what the session has.
+    """
+    user_id: builtins.int
+    """The id of the user who is logged in, where the format needs it and the session does not have it."""
+    bot: builtins.bool
+    """Whether that user is a bot, where the format needs it and the session does not have it."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        token: builtins.bytes = ...,
+        format: builtins.str = ...,
+        lossy: builtins.bool = ...,
+        api_id: builtins.int | None = ...,
+        user_id: builtins.int | None = ...,
+        bot: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_api_id", b"_api_id", "_bot", b"_bot", "_user_id", b"_user_id", "api_id", b"api_id", "bot", b"bot", "user_id", b"user_id"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_api_id", b"_api_id", "_bot", b"_bot", "_user_id", b"_user_id", "api_id", b"api_id", "bot", b"bot", "format", b"format", "lossy", b"lossy", "name", b"name", "token", b"token", "user_id", b"user_id"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_api_id", b"_api_id"]) -> typing.Literal["api_id"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_bot", b"_bot"]) -> typing.Literal["bot"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_user_id", b"_user_id"]) -> typing.Literal["user_id"] | None: ...
+
+Global___ExportRequest: typing_extensions.TypeAlias = ExportRequest
+
+@typing.final
+class ExportResponse(google.protobuf.message.Message):
+    """A part of a session in a library's format. The first message tells what it is and has no data."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    LEFT_BEHIND_FIELD_NUMBER: builtins.int
+    FILE_FIELD_NUMBER: builtins.int
+    DATA_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The session's revision. In the first message alone."""
+    file: builtins.str
+    """Of a format that is a directory, the path of the file that begins with this message, below the directory, with "/"
+    between its parts. It has to be called as the session is: its files' names have that name in them. Empty: data goes on
+    where the message before ended.
+    """
+    data: builtins.bytes
+    """Bytes of the file. A secret."""
+    @property
+    def left_behind(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What was left behind, a sentence each, for people. In the first message alone."""
+
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        left_behind: collections.abc.Iterable[builtins.str] | None = ...,
+        file: builtins.str = ...,
+        data: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["data", b"data", "file", b"file", "left_behind", b"left_behind", "revision", b"revision"]) -> None: ...
+
+Global___ExportResponse: typing_extensions.TypeAlias = ExportResponse

@@ -50,6 +50,16 @@ class AdminServiceStub(object):
                 request_serializer=sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorResponse.FromString,
                 _registered_method=True)
+        self.Import = channel.stream_unary(
+                '/sessiond.v1.AdminService/Import',
+                request_serializer=sessiond_dot_v1_dot_admin__service__pb2.ImportRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ImportResponse.FromString,
+                _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/sessiond.v1.AdminService/Export',
+                request_serializer=sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -79,6 +89,28 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Import(self, request_iterator, context):
+        """Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+        the current hold. What is sent is written to no disk.
+
+        What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+        peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+        in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+        there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+        makes it whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+        since it has the keys. What is not as it should be is refused before the first message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +128,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.SettleMirror,
                     request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorResponse.SerializeToString,
+            ),
+            'Import': grpc.stream_unary_rpc_method_handler(
+                    servicer.Import,
+                    request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ImportRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__service__pb2.ImportResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +222,60 @@ class AdminService(object):
             '/sessiond.v1.AdminService/SettleMirror',
             sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorRequest.SerializeToString,
             sessiond_dot_v1_dot_admin__service__pb2.SettleMirrorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Import(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sessiond.v1.AdminService/Import',
+            sessiond_dot_v1_dot_admin__service__pb2.ImportRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__service__pb2.ImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessiond.v1.AdminService/Export',
+            sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.FromString,
             options,
             channel_credentials,
             insecure,

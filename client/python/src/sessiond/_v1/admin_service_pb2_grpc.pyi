@@ -73,7 +73,39 @@ _AdminServiceSettleMirrorType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGetServerInfoType, _AdminServiceSettleMirrorType]):
+_AdminServiceImportType = typing_extensions.TypeVar(
+    '_AdminServiceImportType',
+    grpc.StreamUnaryMultiCallable[
+        admin_service_pb2.ImportRequest,
+        admin_service_pb2.ImportResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        admin_service_pb2.ImportRequest,
+        admin_service_pb2.ImportResponse,
+    ],
+    default=grpc.StreamUnaryMultiCallable[
+        admin_service_pb2.ImportRequest,
+        admin_service_pb2.ImportResponse,
+    ],
+)
+
+_AdminServiceExportType = typing_extensions.TypeVar(
+    '_AdminServiceExportType',
+    grpc.UnaryStreamMultiCallable[
+        admin_service_pb2.ExportRequest,
+        admin_service_pb2.ExportResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        admin_service_pb2.ExportRequest,
+        admin_service_pb2.ExportResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        admin_service_pb2.ExportRequest,
+        admin_service_pb2.ExportResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGetServerInfoType, _AdminServiceSettleMirrorType, _AdminServiceImportType, _AdminServiceExportType]):
     """What operators do with a daemon."""
 
     @typing.overload
@@ -89,6 +121,14 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
         grpc.UnaryUnaryMultiCallable[
             admin_service_pb2.SettleMirrorRequest,
             admin_service_pb2.SettleMirrorResponse,
+        ],
+        grpc.StreamUnaryMultiCallable[
+            admin_service_pb2.ImportRequest,
+            admin_service_pb2.ImportResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            admin_service_pb2.ExportRequest,
+            admin_service_pb2.ExportResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -106,6 +146,14 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
             admin_service_pb2.SettleMirrorRequest,
             admin_service_pb2.SettleMirrorResponse,
         ],
+        grpc.aio.StreamUnaryMultiCallable[
+            admin_service_pb2.ImportRequest,
+            admin_service_pb2.ImportResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            admin_service_pb2.ExportRequest,
+            admin_service_pb2.ExportResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     EndHold: _AdminServiceEndHoldType
@@ -121,6 +169,22 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
     Needs a session that nobody holds.
     """
 
+    Import: _AdminServiceImportType
+    """Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+    the current hold. What is sent is written to no disk.
+
+    What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+    peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+    in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+    there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+    makes it whole.
+    """
+
+    Export: _AdminServiceExportType
+    """Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+    since it has the keys. What is not as it should be is refused before the first message.
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         admin_service_pb2.EndHoldRequest,
@@ -133,6 +197,14 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         admin_service_pb2.SettleMirrorRequest,
         admin_service_pb2.SettleMirrorResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        admin_service_pb2.ImportRequest,
+        admin_service_pb2.ImportResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        admin_service_pb2.ExportRequest,
+        admin_service_pb2.ExportResponse,
     ],
 ]
 
@@ -165,6 +237,32 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[admin_service_pb2.SettleMirrorResponse, collections.abc.Awaitable[admin_service_pb2.SettleMirrorResponse]]:
         """Settles a session's mirror, the file NAME.session: writes it, or takes or replaces what another program left there.
         Needs a session that nobody holds.
+        """
+
+    @abc.abstractmethod
+    def Import(
+        self,
+        request_iterator: _MaybeAsyncIterator[admin_service_pb2.ImportRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[admin_service_pb2.ImportResponse, collections.abc.Awaitable[admin_service_pb2.ImportResponse]]:
+        """Makes a session of what a library keeps it in: a file, a string or a directory, read by the daemon. Needs the token of
+        the current hold. What is sent is written to no disk.
+
+        What is not as it should be is refused before anything is written. Where there is no session yet it comes last, after its
+        peers and attributes: an import that breaks off leaves none, and can be sent again. With force the session is replaced
+        in one commit, its earlier peers and attributes are deleted before that, and the new ones follow: when that breaks off
+        there is one session or the other, with peers and attributes that are its own but may not be all. To send it again
+        makes it whole.
+        """
+
+    @abc.abstractmethod
+    def Export(
+        self,
+        request: admin_service_pb2.ExportRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[admin_service_pb2.ExportResponse], collections.abc.AsyncIterator[admin_service_pb2.ExportResponse]]:
+        """Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
+        since it has the keys. What is not as it should be is refused before the first message.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

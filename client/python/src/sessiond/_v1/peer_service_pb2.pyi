@@ -128,7 +128,7 @@ class Peer(google.protobuf.message.Message):
     name: builtins.str
     """The name that people see, at most 1,024 bytes. Empty: forgets it."""
     seen: builtins.int
-    """When it was last seen, in Unix seconds, not negative. Absent: now. It never goes back; where nothing else is new, it
+    """When it was last seen, in Unix seconds, not negative. 0: at no time that is known. Absent: now. It never goes back; where nothing else is new, it
     is kept only once it is 600 seconds newer.
     """
     @property
