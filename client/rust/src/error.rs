@@ -42,9 +42,9 @@ pub enum Error {
         /// Why.
         reason: LostReason,
     },
-    /// The session was waited for, and whoever had it before logged out: there is nothing to go on with. Adapters for
-    /// libraries say so, which would otherwise ask for a phone number.
-    #[error("{name} is logged out: it was while others were waited for")]
+    /// The session was waited for, and whoever had it before has logged out: there is nothing to go on with. It is an
+    /// adapter's error, whose library would ask for a phone number.
+    #[error("{name} was waited for, and nobody is logged in to it any more")]
     LoggedOut {
         /// The session.
         name: SessionName,

@@ -131,7 +131,7 @@ async fn a_stream_of_updates_goes_on_from_the_state_that_is_stored() {
 }
 
 #[tokio::test]
-async fn who_waited_for_a_session_that_logged_out_is_told_so() {
+async fn who_waited_for_a_session_that_was_deleted_has_one_that_nobody_is_logged_in_to() {
     let daemon = Daemon::start();
     let first = daemon.open().await;
     first.cache_peer(own()).await.expect("noted");

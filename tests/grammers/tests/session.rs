@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use futures_util::FutureExt as _;
 use grammers_client::session::{
     Session, SessionData,
     storages::{MemorySession, erase},
@@ -232,6 +233,24 @@ async fn a_daemon_that_is_away_is_no_error_and_nothing_is_lost() {
     assert_eq!(next.updates_state().await.expect("asked").pts, 101);
     for peer in many {
         assert_eq!(next.peer_ref(peer.id()).await.expect("asked").map(|found| found.auth), peer.auth());
+    }
+}
+
+#[tokio::test]
+async fn too_many_peers_wait_for_the_daemon() {
+    let mut daemon = Daemon::start();
+    let session = daemon.open().await;
+    daemon.kill();
+    let peer = |id| PeerInfo::User { id, auth: Some(PeerAuth::from_hash(id)), bot: None, is_self: None };
+    let many =
+        (1..).find(|id| session.cache_peer(peer(*id)).now_or_never().is_none()).expect("there is an end");
+    assert!(many > 10_000, "{many}");
+    daemon.start_again();
+    within(session.cache_peer(peer(many))).await.expect("noted");
+    within(session.close()).await.expect("written");
+    let next = daemon.open().await;
+    for id in [1, many] {
+        assert_eq!(next.peer(peer(id).id()).await.expect("asked"), Some(peer(id)));
     }
 }
 

@@ -123,7 +123,7 @@ impl Ledger {
 
     /// Whether a peer can be noted without more of them being unwritten than may be.
     pub(super) fn has_room(&self) -> bool {
-        self.peers.len() < MOST_PEERS
+        self.peers.len() + self.peers_sent.len() < MOST_PEERS
     }
 
     pub(super) fn note_peer(&mut self, peer: Peer) {

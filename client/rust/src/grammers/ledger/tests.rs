@@ -145,6 +145,10 @@ fn there_is_an_end_to_what_waits() {
         ledger.note_peer(Peer { id: id.try_into().expect("small"), ..Peer::default() });
     }
     assert!(!ledger.has_room());
+    let part = ledger.next().expect("they are unwritten");
+    assert!(!ledger.has_room(), "they are on their way");
+    ledger.settle(&part);
+    assert!(ledger.has_room());
 }
 
 #[test]
