@@ -229,11 +229,15 @@ func TestAfterALogOutNobodyConnectsWithoutLoggingIn(t *testing.T) {
 
 // statesAtGrants follows the session, and gives its state at the next grant.
 func statesAtGrants(t *testing.T, client *sessiond.Client) <-chan sessiond.UpdateState {
+	watch, err := client.Watch(sessiond.WatchOptions{Names: []string{"alice"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	granted := make(chan sessiond.UpdateState, 1)
 	synced := make(chan struct{})
 	go func() {
 		var state sessiond.UpdateState
-		for event, err := range client.Watch(sessiond.WatchOptions{Names: []string{"alice"}}).Events(t.Context()) {
+		for event, err := range watch.Events(t.Context()) {
 			if err != nil {
 				return
 			}

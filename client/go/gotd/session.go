@@ -27,6 +27,8 @@ type Session struct {
 	user atomic.Pointer[sessiond.User]
 	// saving is held over what reads the session and then writes it.
 	saving sync.Mutex
+	// deleted is whether the session was: what gotd, still connected with its key, stores of it then is left out.
+	deleted bool
 }
 
 // Option is a setting of New: WithBot or RequireLogin.
@@ -68,7 +70,8 @@ func (s *Session) Release(ctx context.Context) error {
 	return unwritten
 }
 
-// Delete deletes the session, with its states and access hashes. Call it after auth.logOut, of which gotd tells no storage.
+// Delete deletes the session, with its states and access hashes. Call it after auth.logOut, of which gotd tells no storage, and
+// then let gotd's Run return: what it still stores with the old key is left out.
 func (s *Session) Delete(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -78,6 +81,7 @@ func (s *Session) Delete(ctx context.Context) error {
 	_, err := s.hold.Delete(ctx)
 	if err == nil {
 		s.user.Store(nil)
+		s.deleted = true
 	}
 	return err
 }

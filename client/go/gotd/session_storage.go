@@ -59,6 +59,9 @@ func (s *Session) StoreSession(ctx context.Context, encoded []byte) error {
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if s.deleted {
+		return nil
+	}
 	loaded, err := s.hold.Load(ctx)
 	if err != nil {
 		return err
