@@ -46,7 +46,8 @@ man: ## Write the man pages: target/man
 
 .PHONY: test
 test: lint libraries clients ## Run everything that has to pass, and install what that needs
-	cargo test --locked --workspace
+	cargo test --locked --workspace --all-features
+	cargo test --locked --manifest-path tests/grammers/Cargo.toml --target-dir target
 	$(call each-client,test)
 	$(MAKE) --no-print-directory stubs
 
@@ -92,9 +93,11 @@ bench-quick: build ## Measure the most of it in less than two minutes
 lint: schema drift ## Check format, lints, documentation, the schema and what is generated from it
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path tests/grammers/Cargo.toml --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	cargo clippy --locked --manifest-path tests/grammers/Cargo.toml --all-targets --target-dir target -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --document-private-items
 	$(call each-client,lint)
 
 .PHONY: schema

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, error::Error as _, time::SystemTime};
 
-use sessiond_proto::{InvalidName, Reason};
+use sessiond_proto::{InvalidName, Reason, SessionName};
 use sessiond_session::InvalidSession;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -41,6 +41,13 @@ pub enum Error {
     Lost {
         /// Why.
         reason: LostReason,
+    },
+    /// The session was waited for, and whoever had it before has logged out: there is nothing to go on with. It is an
+    /// adapter's error, whose library would ask for a phone number.
+    #[error("{name} was waited for, and nobody is logged in to it any more")]
+    LoggedOut {
+        /// The session.
+        name: SessionName,
     },
     /// The session is not at the expected revision. Nothing was changed.
     #[error("the session is at revision {current}, not at the expected one")]

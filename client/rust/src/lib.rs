@@ -63,12 +63,19 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # In grammers
+//!
+//! With the feature `grammers`, `GrammersSession` is the session of a program that uses that library: docs/libraries.md has
+//! the recipe.
 
 mod advance_stream;
 mod attributes;
 mod client;
 mod error;
 mod event;
+#[cfg(feature = "grammers")]
+mod grammers;
 mod held;
 mod hold;
 mod model;
@@ -85,6 +92,8 @@ pub use attributes::AttributeKey;
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use event::{Change, Commit, RestartReason, Snapshot, WatchEvent};
+#[cfg(feature = "grammers")]
+pub use grammers::GrammersSession;
 pub use held::{HeldSession, Write};
 pub use hold::{Hold, HoldRequest};
 pub use model::{

@@ -84,6 +84,20 @@ const KNOWN: [Known; 9] = [
     },
 ];
 
+impl Session {
+    /// The data center of this id, with the addresses that it lacks as far as Telegram's are known. `None`: it is neither in
+    /// the session nor known.
+    pub fn dc_with_addresses(&self, id: i32) -> Option<DataCenter> {
+        let test = test_mode(self);
+        let mut dc = match self.dc(id) {
+            Some(dc) => dc.clone(),
+            None => DataCenter { id: known(id, test)?.id, ..DataCenter::default() },
+        };
+        complete(&mut dc, test);
+        Some(dc)
+    }
+}
+
 /// The IPv4 address at which a data center, of the test servers or not, is first looked for.
 pub(super) fn ipv4(id: i32, test: bool) -> Option<SocketAddrV4> {
     let ip = known(id, test)?.ipv4.first()?;
@@ -149,7 +163,21 @@ fn known(id: i32, test: bool) -> Option<&'static Known> {
 #[cfg(test)]
 mod tests {
     use super::{KNOWN, ipv4, is_test, knows};
-    use crate::DataCenter;
+    use crate::{DataCenter, Session};
+
+    #[test]
+    fn a_data_center_is_found_though_a_session_has_no_address_of_it() {
+        let own = "10.0.0.4:4430".parse().ok();
+        let dcs = vec![DataCenter { id: 4, ipv4_addr: own, ..DataCenter::default() }];
+        let session = Session { dcs, ..Session::default() };
+        assert_eq!(session.dc_with_addresses(4).expect("known").ipv4_addr, own);
+        assert_eq!(session.dc_with_addresses(4).expect("known").ipv6_addr, super::ipv6(4, false));
+        assert_eq!(session.dc_with_addresses(1).expect("known").ipv4_addr, ipv4(1, false));
+        assert_eq!(session.dc_with_addresses(77), None);
+        let test = Session { test_mode: Some(true), ..Session::default() };
+        assert_eq!(test.dc_with_addresses(1).expect("known").ipv4_addr, ipv4(1, true));
+        assert_eq!(test.dc_with_addresses(4), None, "there is no fourth test server");
+    }
 
     #[test]
     fn no_address_is_that_of_two_data_centers() {

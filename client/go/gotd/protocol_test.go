@@ -1,0 +1,262 @@
+package gotd_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gotd/td/telegram"
+
+	sessiond "sessiond.invalid/client/go"
+	"sessiond.invalid/client/go/gotd"
+	"sessiond.invalid/client/go/gotd/internal/loopback"
+)
+
+// startTelegram starts Telegram's side, which ends with the test and sends messages until then, or until stop.
+func startTelegram(t *testing.T) (side *loopback.Telegram, stop func()) {
+	t.Helper()
+	side, wait, err := loopback.Serve(t.Context())
+	succeeds(t, err)
+	sending, cancel := context.WithCancel(t.Context())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for ticks := time.Tick(2 * time.Millisecond); sending.Err() == nil; <-ticks {
+			side.Send(sending)
+		}
+	}()
+	stop = func() {
+		cancel()
+		<-sent
+	}
+	t.Cleanup(func() {
+		stop()
+		succeeds(t, wait())
+	})
+	return side, stop
+}
+
+// eventually waits for what is to be so at once.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(limit)
+	for !is() {
+		select {
+		case <-time.Tick(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatal(what)
+		}
+	}
+}
+
+// isBusy waits until a program has received this many more messages and posts.
+func isBusy(t *testing.T, p *program, more int) {
+	t.Helper()
+	messages, posts := p.received()
+	eventually(t, "a program receives no updates", func() bool {
+		nowMessages, nowPosts := p.received()
+		return len(nowMessages) >= len(messages)+more && len(nowPosts) >= len(posts)+more
+	})
+}
+
+// isWaiting waits until this many clients stand in line.
+func isWaiting(t *testing.T, client *sessiond.Client, count int32) {
+	t.Helper()
+	eventually(t, "nobody stands in line", func() bool {
+		for session, err := range client.List(t.Context(), "alice") {
+			if err == nil && session.Waiting == count {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// isWhole fails the test unless these are the numbers from first to last, each once. What is before them came before gotd's
+// manager ran, which passes that on as it comes.
+func isWhole(t *testing.T, what string, numbers []int, first, last int) {
+	t.Helper()
+	whole := numbers[max(slices.Index(numbers, first), 0):]
+	if len(whole) != last-first+1 || !slices.IsSorted(whole) || len(slices.Compact(slices.Clone(whole))) != len(whole) {
+		t.Errorf("%s are not all of %d to %d, each once: %v", what, first, last, numbers)
+	}
+}
+
+// stored are the account's pts and the channel's.
+func stored(t *testing.T, client *sessiond.Client) (account, channel int) {
+	t.Helper()
+	state := ok(client.Load(t.Context(), "alice"))(t).Session.State
+	if len(state.Channels) != 1 || state.Channels[0].ID != loopback.ChannelID {
+		t.Fatalf("channels: %+v", state.Channels)
+	}
+	return int(state.Pts), int(state.Channels[0].Pts)
+}
+
+func TestWhoIsKilledIsTakenOverFromWithTheSameKeyAndStateAndNothingIsMissed(t *testing.T) {
+	t.Parallel()
+	daemon := startDaemon(t)
+	client := daemon.connect(t)
+	side, stop := startTelegram(t)
+	first := startProgram(t, "first", daemon, side, 2)
+	isBusy(t, first, 100)
+	second := startProgram(t, "second", daemon, side, 2)
+	isWaiting(t, client, 1)
+	isBusy(t, first, 100)
+	asked := len(side.Asked())
+	states := statesAtGrants(t, client)
+
+	first.end(syscall.SIGKILL)
+	isBusy(t, second, 100)
+	stop()
+	last := side.Sent()
+	eventually(t, "the second program does not receive everything", func() bool {
+		messages, posts := second.received()
+		return len(messages) > 0 && messages[len(messages)-1] == last && len(posts) > 0 && posts[len(posts)-1] == last
+	})
+
+	granted := <-states
+	handled, read := first.received()
+	if pts := int(granted.Pts); pts > handled[len(handled)-1] || pts < handled[len(handled)-1]-50 {
+		t.Errorf("the state that was left is at %d, the last message handled was %d", pts, handled[len(handled)-1])
+	}
+	if pts := int(granted.Channels[0].Pts); pts > read[len(read)-1] {
+		t.Errorf("the channel that was left is at %d, the last post handled was %d", pts, read[len(read)-1])
+	}
+	if from := side.Asked()[asked]; from != int(granted.Pts) {
+		t.Errorf("the second program begins at %d, the state was at %d", from, granted.Pts)
+	}
+	messages, posts := second.received()
+	isWhole(t, "messages", messages, int(granted.Pts)+1, last)
+	isWhole(t, "posts", posts, int(granted.Channels[0].Pts)+1, last)
+	// DC 2 knows one key, from where the account was sent home, and DC 4 the other.
+	if keys, loggedIn := side.Connections.Keys(), side.LoggedIn(); keys != 2 || loggedIn != 1 {
+		t.Errorf("%d keys were used, the account is logged in by %d", keys, loggedIn)
+	}
+	if most := side.Connections.MostAtOnce(); most != 1 {
+		t.Errorf("%d connections at once used one key", most)
+	}
+
+	if failure := second.end(syscall.SIGTERM); failure != "" {
+		t.Errorf("the second program ends with %s", failure)
+	}
+	if account, channel := stored(t, client); account != last || channel != last {
+		t.Errorf("stored: %d and %d, sent: %d", account, channel, last)
+	}
+}
+
+func TestTheDaemonsRestartIsNotNoticedByWhoIsConnected(t *testing.T) {
+	t.Parallel()
+	daemon := startDaemon(t)
+	client := daemon.connect(t)
+	side, stop := startTelegram(t)
+	program := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	isBusy(t, program, 50)
+	connected := side.Connections.All()
+	before, beforePosts := program.received()
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		daemon.end(signal)
+		isBusy(t, program, 50)
+		daemon.start(t)
+		isBusy(t, program, 50)
+	}
+	stop()
+	last := side.Sent()
+	eventually(t, "the last state is not stored", func() bool {
+		account, channel := stored(t, client)
+		return account == last && channel == last
+	})
+	messages, posts := program.received()
+	isWhole(t, "messages", messages, before[len(before)-1], last)
+	isWhole(t, "posts", posts, beforePosts[len(beforePosts)-1], last)
+	if now := side.Connections.All(); now != connected {
+		t.Errorf("%d connections were made anew", now-connected)
+	}
+}
+
+func TestWhoLosesTheHoldLeavesTelegramBeforeTheNextComes(t *testing.T) {
+	t.Parallel()
+	daemon := startDaemon(t)
+	client := daemon.connect(t)
+	side, _ := startTelegram(t)
+	first := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	isBusy(t, first, 50)
+	second := startProgram(t, "second", daemon, side, loopback.HomeDC)
+	isWaiting(t, client, 1)
+	succeeds(t, client.EndHold(t.Context(), "alice"))
+	if failure := first.wait(); !strings.Contains(failure, "the hold was lost") {
+		t.Errorf("it ends with %q", failure)
+	}
+	isBusy(t, second, 50)
+	if most := side.Connections.MostAtOnce(); most != 1 {
+		t.Errorf("%d connections at once used one key", most)
+	}
+}
+
+func TestAfterALogOutNobodyConnectsWithoutLoggingIn(t *testing.T) {
+	t.Parallel()
+	client := startDaemon(t).connect(t)
+	side, stop := startTelegram(t)
+	stop()
+	ctx := within(t)
+	run := func(use func(context.Context, *telegram.Client, *gotd.Session) error, options ...gotd.Option) error {
+		alice := gotd.New(ok(client.Hold(ctx, "alice"))(t), options...)
+		defer func() { succeeds(t, alice.Release(ctx)) }()
+		settings := optionsFor(side.Keys(), side.Options(), loopback.HomeDC)
+		settings.SessionStorage = alice
+		bot := telegram.NewClient(1, "hash", settings)
+		return bot.Run(ctx, func(ctx context.Context) error { return use(ctx, bot, alice) })
+	}
+	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, _ *gotd.Session) error {
+		_, err := bot.Auth().Bot(ctx, "1:token")
+		return err
+	}))
+	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, alice *gotd.Session) error {
+		if _, err := bot.API().AuthLogOut(ctx); err != nil {
+			return err
+		}
+		return alice.Delete(ctx)
+	}, gotd.RequireLogin()))
+	connected := side.Connections.All()
+	err := run(func(context.Context, *telegram.Client, *gotd.Session) error { return nil }, gotd.RequireLogin())
+	if !errors.Is(err, gotd.ErrLoggedOut) || side.Connections.All() != connected || side.LoggedIn() != 0 {
+		t.Errorf("run: %v", err)
+	}
+}
+
+// statesAtGrants follows the session, and gives its state at the next grant.
+func statesAtGrants(t *testing.T, client *sessiond.Client) <-chan sessiond.UpdateState {
+	granted := make(chan sessiond.UpdateState, 1)
+	synced := make(chan struct{})
+	go func() {
+		var state sessiond.UpdateState
+		for event, err := range client.Watch(sessiond.WatchOptions{Names: []string{"alice"}}).Events(t.Context()) {
+			if err != nil {
+				return
+			}
+			switch event := event.(type) {
+			case sessiond.Snapshot:
+				state = *event.Session.State
+			case sessiond.Synced:
+				close(synced)
+			case sessiond.Advanced:
+				if event.Change.Pts != nil {
+					state.Pts = *event.Change.Pts
+				}
+				if len(event.Change.Channels) > 0 {
+					state.Channels = event.Change.Channels
+				}
+			case sessiond.HoldChanged:
+				if event.Holder != nil && event.Holder.Label == "second" {
+					granted <- state
+					return
+				}
+			}
+		}
+	}()
+	<-synced
+	return granted
+}

@@ -1,0 +1,1 @@
+"""Stands in for Telethon v2, which no package registry has."""
