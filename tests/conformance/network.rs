@@ -82,7 +82,8 @@ async fn pass(program: UnixStream, daemon: UnixStream, mut state: watch::Receive
     let answers = async {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from_daemon.read(&mut buffer).await {
-            let passes = *seen.borrow() != State::Swallowing;
+            // Not on a connection from before either: it is about to be cut, and the program is to hear of that first.
+            let passes = *seen.borrow() == begun && matches!(begun, State::Open(_));
             if passes && to_program.write_all(&buffer[..length]).await.is_err() {
                 return;
             }
