@@ -113,7 +113,7 @@ impl LockedFile {
     ///
     /// # Errors
     /// [`FileError::Exists`] if there is one, which is never replaced. In general no file was made; if it was, and another
-    /// program locked it first, [`FileError::InUse`].
+    /// program locked it first, [`FileError::InUse`], or wrote into it first, [`FileError::Replaced`].
     pub fn create(
         path: &Path,
         fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
@@ -133,12 +133,14 @@ impl LockedFile {
             .into_temp_path();
         write_new(&new, fill).map_err(|error| FileError::of(error, &new))?;
         remove_orphans(&path)?;
+        let written = Content::of(&new)?;
         new.persist_noclobber(&path).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists,
             _ => error.error.into(),
         })?;
         sync_directory(directory)?;
-        Self::open(&path)
+        let file = Self::open(&path)?;
+        if file.content == written { Ok(file) } else { Err(FileError::Replaced) }
     }
 
     /// Its absolute path.
