@@ -17,6 +17,7 @@ export class Daemon {
   readonly socket: string;
   readonly #directory: string;
   readonly #options: readonly string[];
+  readonly #users: (() => Promise<unknown>)[] = [];
   #process: ChildProcess | undefined;
 
   private constructor(directory: string, options: readonly string[]) {
@@ -40,6 +41,11 @@ export class Daemon {
     return client;
   }
 
+  /** Lets somebody leave before the daemon ends with the test. */
+  beforeEnd(leave: () => Promise<unknown>): void {
+    this.#users.push(leave);
+  }
+
   start(): void {
     const directory = join(this.#directory, "sessions");
     const options = ["--dir", directory, "--socket", this.socket, "--hand-over-delay", "100ms", "--log", "error"];
@@ -57,6 +63,7 @@ export class Daemon {
   }
 
   async #remove(): Promise<void> {
+    await Promise.all(this.#users.map((leave) => leave()));
     await this.end("SIGKILL");
     await rm(this.#directory, { recursive: true });
   }

@@ -1,0 +1,2 @@
+/** The same for who imports it: see index.mts. */
+export * from "./mtcute.js";
