@@ -43,7 +43,7 @@ async fn the_readmes_example_runs_as_it_stands() {
 
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("held: None") && text.contains("alice: pts Some(5001)"), "{text}");
+    assert!(text.contains("held: None") && text.contains("example: pts Some(5001)"), "{text}");
 }
 
 /// A file as Telethon 1.45 makes it, of somebody logged in.

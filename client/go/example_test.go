@@ -21,7 +21,7 @@ func Example() {
 	defer client.Close()
 
 	// One at a time holds: it gets the keys, and may write.
-	hold, err := client.Hold(ctx, "alice", sessiond.Wait(), sessiond.OnWaiting(func(waiting sessiond.Waiting) {
+	hold, err := client.Hold(ctx, "example", sessiond.Wait(), sessiond.OnWaiting(func(waiting sessiond.Waiting) {
 		if waiting.Holder != nil {
 			fmt.Println("waiting for", waiting.Holder.Label)
 		}

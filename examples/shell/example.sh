@@ -7,15 +7,15 @@ call() { # METHOD REQUEST
 }
 
 # The hold lasts as long as this call does. Its first answer has the token; bytes are base64 in JSON.
-exec 3< <(call Hold '{"name": "alice", "label": "shell-1", "wait": true}')
+exec 3< <(call Hold '{"name": "example", "label": "shell-1", "wait": true}')
 token=
 while [[ -z $token ]]; do
     read -r line <&3
     [[ $line =~ '"token": "'([^\"]+) ]] && token=${BASH_REMATCH[1]}
 done
 
-call Advance '{"name": "alice", "token": "'"$token"'", "change": {"pts": 5001}}' > /dev/null
-call Load '{"name": "alice"}' | grep -o '"pts": [0-9]*'
+call Advance '{"name": "example", "token": "'"$token"'", "change": {"pts": 5001}}' > /dev/null
+call Load '{"name": "example"}' | grep -o '"pts": [0-9]*'
 # Another hold of the same session is refused, and told by whom.
-call Hold '{"name": "alice", "label": "shell-2"}' 2>&1 | grep -oE '"(reason|label)": "[^"]*"' || true
-call Release '{"name": "alice", "token": "'"$token"'"}' > /dev/null
+call Hold '{"name": "example", "label": "shell-2"}' 2>&1 | grep -oE '"(reason|label)": "[^"]*"' || true
+call Release '{"name": "example", "token": "'"$token"'"}' > /dev/null

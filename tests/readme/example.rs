@@ -4,11 +4,11 @@ pub(crate) async fn example() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::connect().await?;
 
     // One at a time holds: it gets the keys, and may write.
-    let hold = client.hold("alice").wait().label("example").await?;
+    let hold = client.hold("example").wait().label("worker").await?;
     println!("held: {:?}", hold.session().and_then(|session| session.user.as_ref()));
 
     // Everyone may watch, in order and without a gap.
-    let mut watch = client.watch(WatchOptions::names(["alice"])?);
+    let mut watch = client.watch(WatchOptions::names(["example"])?);
     while let Some(event) = watch.next().await {
         match event? {
             WatchEvent::Synced { .. } => {

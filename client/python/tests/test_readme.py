@@ -35,6 +35,6 @@ def test_every_example_runs(daemon: Daemon, tmp_path: Path) -> None:
     assert "durable, as revision " in printed[0]
     assert printed[1] == "stopped: the hold was lost: an operator ended it\n"
     assert printed[2] == "UpdateState(pts=1000, qts=0, date=0, seq=0, channels=[]) None\n"
-    assert "alice has pts 2000\nto go on from: WatchPosition(" in printed[3]
+    assert "example has pts 2000\nto go on from: WatchPosition(" in printed[3]
     assert "Peer(id=5, kind=<PeerKind.USER: 'USER'>) None" in printed[4]
     assert len(printed) == 5

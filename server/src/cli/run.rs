@@ -47,7 +47,7 @@ const LOG_FILE: &str = "sessiond.log";
 #[command(after_help = r#"Examples:
   sessiond run -- python3 bot.py
   sessiond run --dir ./sessions --socket ./sessiond.sock -- ./worker
-  sessiond run -- sh -c 'sessiond import alice.session && exec ./worker'"#)]
+  sessiond run -- sessiond import alice.session"#)]
 pub(crate) struct Run {
     /// Directory where sessions are kept, if a daemon has to be started. Default: that of `sessiond serve`
     #[arg(long, value_name = "DIR", env = "SESSIOND_DIR")]

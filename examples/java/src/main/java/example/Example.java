@@ -19,7 +19,7 @@ import sessiond.v1.SessionServiceOuterClass.WatchResponse;
 
 /** Holds a session, moves its counters on, and sees it happen as any watcher does. */
 public final class Example {
-    private static final String NAME = "alice";
+    private static final String NAME = "example";
 
     public static void main(String[] args) throws Exception {
         // Two connections: a watch that nobody reads may fill its own, and the hold and its writes go on.

@@ -15,7 +15,7 @@ import sessiond.v1.SessionServiceOuterClass.HoldRequest
 import sessiond.v1.SessionServiceOuterClass.WatchRequest
 import sessiond.v1.SessionServiceOuterClass.WatchResponse.EventCase
 
-private const val NAME = "alice"
+private const val NAME = "example"
 
 /** Holds a session, moves its counters on, and sees it happen as any watcher does. */
 fun main() = runBlocking {
