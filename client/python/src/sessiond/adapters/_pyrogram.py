@@ -366,6 +366,23 @@ class PyrogramStorage:
         return None if self._client is None else self._client.stop()
 
 
+class OneCallStorage(PyrogramStorage):
+    __doc__ = PyrogramStorage.__doc__
+
+    async def update_state(self, value: Any = object) -> Any:
+        """All states; or sets one, or forgets that of an id: the one call that PyroTGFork and Pyrofork have for it.
+
+        :raises Lost: the hold was lost.
+        """
+        if value is object:
+            return self.states()
+        if isinstance(value, int):
+            self.forget_state(value)
+        else:
+            self.set_state(value)
+        return None
+
+
 def _names(usernames: str | Iterable[str | None] | None) -> list[str]:
     if isinstance(usernames, str):
         return [usernames]
