@@ -22,8 +22,8 @@ const PER_CONNECTION: usize = 1_000;
 /// Open files that are asked for, for each session that is held: it has one, and five of eight are for those.
 const FILES_EACH: usize = 2;
 
-/// Sessions that are made before the daemon is killed and started again. It writes 50 of their files a second, and refuses
-/// holds once as many files as it may open are still to be written; after a start they are no longer counted.
+/// Sessions that are made before the daemon is killed and started again: it writes 50 of their files a second, and begins
+/// each time with none that are still to be written.
 const AT_A_TIME: usize = 4_000;
 
 /// How many more sessions there are at each point of the plot.
