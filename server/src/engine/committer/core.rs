@@ -1,3 +1,5 @@
+mod upkeep;
+
 use std::{
     collections::VecDeque,
     io,
@@ -20,7 +22,7 @@ use crate::engine::{
     journal::{Journal, Recovered, Transaction, WriteError},
     leftovers::Leftovers,
     line::Lines,
-    locks::{self, lock, try_lock},
+    locks::{self, lock},
     queue::{Answer, Queue},
     requests::Requests,
     stage::Stage,
@@ -40,9 +42,6 @@ const INLINE_BELOW: Duration = Duration::from_millis(1);
 
 /// How often a committer that has nothing to do looks for what could wait.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
-
-/// Most names whose last holds are forgotten at a time.
-const FORGET: usize = 1_024;
 
 /// What the committer's thread and those who carry lone writes share.
 pub(super) struct Core<J: Journal> {
@@ -296,56 +295,6 @@ impl<J: Journal> Core<J> {
         writer.in_doubt = false;
         info!(before, head, "the store was read again, and writes are taken");
         Ok(())
-    }
-
-    pub(super) fn tidy(&self) {
-        let mut writer = try_lock(&self.writer).unwrap_or_else(|| {
-            self.wake_a_worker();
-            lock(&self.writer)
-        });
-        if writer.closed {
-            return;
-        }
-        if writer.in_doubt {
-            // An error is logged there, and the next write tries again.
-            let _ = self.read_again(&mut writer);
-            return;
-        }
-        match writer.journal.tidy(&self.sessions().0) {
-            Ok(trimmed) => writer.trimmed = trimmed,
-            Err(WriteError::Full) => {}
-            Err(WriteError::Unknown(cause)) => return writer.doubt(&*cause),
-        }
-        let trimmed = writer.trimmed;
-        writer.requests.trim(trimmed);
-        self.forget_leftovers(&mut writer);
-        *lock(&self.log_extent) = writer.journal.log_extent();
-    }
-
-    /// Sees to it that requests are read while a lone write waits for a disk that stands still: the thread that carries it
-    /// may be the one that would have read them, and those that sleep only do so once they were woken.
-    fn wake_a_worker(&self) {
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(async {});
-        }
-    }
-
-    fn forget_leftovers(&self, writer: &mut Writer<J>) {
-        let mut names = writer.leftovers.take(writer.trimmed, FORGET);
-        names.retain(|name| self.state().entry(name).is_some_and(|entry| entry.is_leftover()));
-        if names.is_empty() {
-            return;
-        }
-        match writer.journal.forget_holds(&names) {
-            Ok(()) => {
-                let mut state = locks::write(&self.state);
-                names.iter().for_each(|name| state.drop_hold(name));
-            }
-            Err(WriteError::Full) => {
-                names.iter().for_each(|name| writer.leftovers.note(name, writer.trimmed));
-            }
-            Err(WriteError::Unknown(cause)) => writer.doubt(&*cause),
-        }
     }
 
     pub(super) fn whole_session(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
