@@ -6,26 +6,25 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::UnixStream,
     sync::OwnedSemaphorePermit,
 };
 use tonic::transport::server::Connected;
 
-use super::{gathering::Gathering, mending::Mending};
+use super::{gathering::Gathering, mending::Mending, socket::Socket};
 use crate::caller::Caller;
 
 /// A client's connection. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Gathering<UnixStream>,
+    stream: Gathering<Socket>,
     mending: Mending,
     caller: Caller,
     _places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
-        Self { stream: Gathering::new(stream), mending: Mending::new(), caller, _places: places }
+    pub(super) fn new(socket: Socket, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
+        Self { stream: Gathering::new(socket), mending: Mending::new(), caller, _places: places }
     }
 }
 

@@ -5,6 +5,7 @@ mod gathering;
 mod life_lines;
 mod limit;
 mod mending;
+mod socket;
 mod socket_file;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, time::sleep};
 
-use self::{limit::ConnectionLimit, socket_file::SocketFile};
+use self::{limit::ConnectionLimit, socket::Socket, socket_file::SocketFile};
 use crate::{caller::Caller, exit::Exit, hardening};
 
 pub(crate) use self::{
@@ -128,16 +129,16 @@ impl Listener {
     async fn accept(&self, limit: &ConnectionLimit) -> Connection {
         loop {
             let place = limit.place().await;
-            let accepted = match self.socket.accept().await {
-                Ok((stream, _)) => Caller::of(&stream).map(|caller| (stream, caller)),
-                Err(error) => Err(error),
-            };
+            let accepted = self.socket.accept().await.and_then(|(stream, _)| {
+                let caller = Caller::of(&stream)?;
+                Ok((Socket::new(stream)?, caller))
+            });
             match accepted {
-                Ok((stream, caller)) => match limit.admit(&caller, place) {
+                Ok((socket, caller)) => match limit.admit(&caller, place) {
                     Some(places) => {
                         let Caller { uid, gid, pid, executable, process: _, streams: _ } = &caller;
                         tracing::debug!(uid, gid, pid, %executable, "connected");
-                        return Connection::new(stream, caller, places);
+                        return Connection::new(socket, caller, places);
                     }
                     None => tracing::warn!(uid = caller.uid, pid = caller.pid, "refused another user"),
                 },
