@@ -23,6 +23,7 @@ use crate::{
     holds::{Holds, Timing},
     listener::{LifeLines, ListenError, Listeners},
     logging,
+    policy::Policy,
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
     shutdown, signal,
@@ -86,8 +87,9 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     // Dropped last: who waits for the end of the daemon may start another then.
     let mut life_lines = config.life_lines.then(|| LifeLines::bind(&config.socket)).transpose()?;
     let (engine, _directory) = open_engine(&config, open_files).await?;
-    let listeners =
-        Listeners::bind(&config.socket, config.abstract_socket.as_ref().map(AbstractName::as_str))?;
+    let policy = Policy::default();
+    let abstract_name = config.abstract_socket.as_ref().map(AbstractName::as_str);
+    let listeners = Listeners::bind(&config.socket, abstract_name, policy.clone())?;
     let (stopper, shutdown) = shutdown::channel();
     let timing = Timing { hand_over_delay: config.hand_over_delay, resume_window: config.resume_window };
     let holds = Holds::new(Arc::clone(&engine), timing, shutdown.clone());
@@ -99,6 +101,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
         holds,
         snapshots,
         transfers: Transfers::default(),
+        policy,
         shutdown: shutdown.clone(),
         started,
     };

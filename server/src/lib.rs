@@ -12,6 +12,8 @@ mod hardening;
 mod holds;
 mod listener;
 mod logging;
+mod policy;
+mod principal;
 mod process;
 mod readiness;
 mod service;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::caller::Caller;
+use crate::{caller::Caller, policy::Policy};
 
 /// Descriptors of a connection: its socket, and the handle of the process behind it.
 const FILES_PER_CONNECTION: u64 = 2;
@@ -46,10 +46,11 @@ impl ConnectionLimit {
     /// The places of a connection that got one, by who is at its end. None: there are too many like that.
     pub(super) fn admit(
         &self,
+        policy: &Policy,
         caller: &Caller,
         place: OwnedSemaphorePermit,
     ) -> Option<Vec<OwnedSemaphorePermit>> {
-        if caller.is_permitted() {
+        if policy.admits(caller).is_ok() {
             return Some(vec![place]);
         }
         let stranger = Arc::clone(&self.strangers).try_acquire_owned().ok()?;
@@ -63,7 +64,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::{ConnectionLimit, STRANGERS};
-    use crate::caller::Caller;
+    use crate::{caller::Caller, policy::Policy};
 
     #[test]
     fn connections_get_a_share_of_the_descriptors() {
@@ -88,15 +89,16 @@ mod tests {
     async fn strangers_keep_nobody_out() {
         let (_client, server) = UnixStream::pair().expect("two sockets");
         let caller = Caller::of(&server).expect("known");
-        let stranger = Caller { uid: caller.uid + 1, ..caller.clone() };
+        let stranger = Caller::remote(None, "192.0.2.1:1".parse().expect("an address"));
+        let policy = Policy::default();
         let limit = ConnectionLimit::for_open_files(0);
         let mut admitted = Vec::new();
         for _ in 0..STRANGERS {
-            admitted.push(limit.admit(&stranger, limit.place().await).expect("not too many"));
+            admitted.push(limit.admit(&policy, &stranger, limit.place().await).expect("not too many"));
         }
-        assert!(limit.admit(&stranger, limit.place().await).is_none());
-        assert!(limit.admit(&caller, limit.place().await).is_some());
+        assert!(limit.admit(&policy, &stranger, limit.place().await).is_none());
+        assert!(limit.admit(&policy, &caller, limit.place().await).is_some());
         admitted.pop();
-        assert!(limit.admit(&stranger, limit.place().await).is_some());
+        assert!(limit.admit(&policy, &stranger, limit.place().await).is_some());
     }
 }

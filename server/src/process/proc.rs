@@ -33,6 +33,15 @@ pub(super) fn executable(pid: i32) -> String {
     path.to_string_lossy().replace(char::is_control, "\u{FFFD}")
 }
 
+/// A process's groups beside the effective one. Empty: it has none, or we may not know.
+pub(super) fn groups(pid: i32) -> Vec<u32> {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    // The process's name is in it too, with its line breaks escaped.
+    let groups = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Groups:"));
+    let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok()).unwrap_or_default();
+    groups.split_ascii_whitespace().filter_map(|group| group.parse().ok()).collect()
+}
+
 fn parse(stat: &[u8]) -> Option<Stat> {
     // "PID (COMM) STATE PPID ...", and the process chooses what is between the parentheses: fields count from the last one.
     let end = stat.iter().rposition(|&byte| byte == b')')?;

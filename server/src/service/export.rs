@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{Daemon, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
+    policy::Permission,
     transfer::{Export, GivenOut, Losses},
 };
 
@@ -38,6 +39,7 @@ pub(super) async fn export(
         losses: if lossy { Losses::Accepted } else { Losses::Refused },
         bearer: parse::bearer(&token, caller)?,
     };
+    daemon.permit(caller, Permission::Admin, &export.name)?;
     let given_out = daemon.transfers.export(&*daemon.engine, export).await?;
     info!(session = name, revision = given_out.revision, format, "exported");
     Ok(given_out)

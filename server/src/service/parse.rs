@@ -40,7 +40,7 @@ pub(super) fn token(bytes: &[u8]) -> Result<[u8; TOKEN_LEN], Refusal> {
 }
 
 pub(super) fn bearer(token_bytes: &[u8], caller: &Caller) -> Result<Bearer, Refusal> {
-    Ok(Bearer { token: TokenHash::of(&token(token_bytes)?), uid: caller.uid })
+    Ok(Bearer { token: TokenHash::of(&token(token_bytes)?), principal: caller.principal() })
 }
 
 pub(super) fn hold(request: v1::HoldRequest, caller: Caller) -> Result<(Claim, Option<Token>), Refusal> {

@@ -8,7 +8,7 @@ use super::{
     caller, list, parse, place,
     streams::{self, ResponseStream},
 };
-use crate::engine::Loaded;
+use crate::{engine::Loaded, policy::Permission};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -23,6 +23,7 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let (claim, token) = parse::hold(request.into_inner(), caller)?;
+        self.permit_claim(&claim, token.as_ref())?;
         let stream = match token {
             Some(token) => self.holds.resume(claim, token).await,
             None => self.holds.hold(claim),
@@ -35,6 +36,7 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let v1::ReleaseRequest { name, token } = request.into_inner();
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Hold, &name, &bearer)?;
         self.holds.release(&name, bearer).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::ReleaseResponse {}))
     }
@@ -45,6 +47,10 @@ impl SessionService for Daemon {
         let v1::LoadRequest { name, token } = request.into_inner();
         let name = parse::name(&name)?;
         let bearer = if token.is_empty() { None } else { Some(parse::bearer(&token, &caller)?) };
+        match &bearer {
+            Some(bearer) => self.permit_holder(&caller, Permission::Hold, &name, bearer)?,
+            None => self.permit(&caller, Permission::Watch, &name)?,
+        }
         let loaded = self.engine.load(&name, bearer.as_ref()).await.map_err(Refusal::from)?;
         let Loaded { session, revision, holder } = loaded;
         let holder = holder.as_deref().map(Into::into);
@@ -55,6 +61,7 @@ impl SessionService for Daemon {
     async fn save(&self, request: Request<v1::SaveRequest>) -> Answer<v1::SaveResponse> {
         let caller = caller(&request)?;
         let write = parse::save(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         debug!(revision, "saved");
         Ok(Response::new(v1::SaveResponse { revision }))
@@ -64,6 +71,7 @@ impl SessionService for Daemon {
     async fn advance(&self, request: Request<v1::AdvanceRequest>) -> Answer<v1::AdvanceResponse> {
         let caller = caller(&request)?;
         let write = parse::advance(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         Ok(Response::new(v1::AdvanceResponse { revision }))
     }
@@ -76,7 +84,7 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let changes = request.into_inner();
-        let changes = Changes::new(self.engine.clone(), self.shutdown.clone(), caller, changes, place);
+        let changes = Changes::new(self.clone(), caller, changes, place);
         Ok(Response::new(advance_stream::serve(changes)))
     }
 
@@ -84,6 +92,7 @@ impl SessionService for Daemon {
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
         let caller = caller(&request)?;
         let write = parse::delete(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         debug!(revision, "deleted");
         Ok(Response::new(v1::DeleteResponse { revision }))
@@ -91,6 +100,7 @@ impl SessionService for Daemon {
 
     #[instrument(level = "debug", skip_all)]
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
+        self.permit_any(&caller(&request)?, Permission::List)?;
         Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
     }
 

@@ -8,7 +8,7 @@ use sessiond_session::InvalidSession;
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{engine::Error, holds::HoldEnd, transfer, watch::WatchEnd};
+use crate::{engine::Error, holds::HoldEnd, policy::Denied, transfer, watch::WatchEnd};
 
 /// When to ask again of a daemon that stops.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -24,8 +24,8 @@ pub(crate) enum Refusal {
     PageToken,
     #[error("a token has 32 bytes; Hold gives one")]
     Token,
-    #[error("this daemon serves only the user that runs it")]
-    NotPermitted,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("the daemon is stopping")]
     ShuttingDown,
     #[error(
@@ -73,7 +73,7 @@ impl Refusal {
             Self::Session(_) | Self::Undecodable => (Code::InvalidArgument, Reason::InvalidSession),
             Self::PageToken => (Code::InvalidArgument, Reason::InvalidPageToken),
             Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
-            Self::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
+            Self::Denied(_) => (Code::PermissionDenied, Reason::NotPermitted),
             Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
             Self::TooLarge | Self::Streams => (Code::ResourceExhausted, Reason::LimitExceeded),
             Self::Change { refusal, .. } => refusal.code_and_reason(),

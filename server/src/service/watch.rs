@@ -18,6 +18,7 @@ use tower::Service;
 use super::{Daemon, MAX_MESSAGE, Refusal, parse, place, streams};
 use crate::{
     caller::Caller,
+    policy::{Denied, Permission},
     watch::{Source, Watcher},
 };
 
@@ -65,13 +66,17 @@ impl Service<Request<Body>> for Sessions {
 }
 
 async fn watch(daemon: Daemon, request: Request<Body>) -> Result<Response<Body>, Status> {
-    let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)?;
+    let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::Denied(Denied::Stranger))?;
     let place = place(&caller)?;
     let decoder = ProstCodec::<v1::WatchResponse, v1::WatchRequest>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_MESSAGE));
     let asked = messages.message().await?;
     let asked = asked.ok_or(Refusal::Undecodable)?;
     let (selection, start, mode, bookmark_interval) = parse::watch(asked)?;
+    daemon.permit_any(&caller, Permission::Watch)?;
+    for name in &selection.names {
+        daemon.permit(&caller, Permission::Watch, name)?;
+    }
     let Daemon { engine, snapshots, shutdown, .. } = daemon;
     let source = Source { engine, snapshots, shutdown };
     let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);

@@ -6,13 +6,16 @@ use sessiond_proto::SessionName;
 use sessiond_session::StateChange;
 
 use super::Committer;
-use crate::engine::{
-    Batch, Bearer, Error, Hold, Holder, Keeper, LogError, LostReason, News, Op, Request, Revision, Selection,
-    Sessions, TokenHash, VolatileKeeper, Write,
-    journal::{Journal, Recovered, Transaction, WriteError},
-    locks::lock,
-    requests::{Answered, Requests},
-    state::{Keys, State},
+use crate::{
+    engine::{
+        Batch, Bearer, Error, Hold, Holder, Keeper, LogError, LostReason, News, Op, Request, Revision,
+        Selection, Sessions, TokenHash, VolatileKeeper, Write,
+        journal::{Journal, Recovered, Transaction, WriteError},
+        locks::lock,
+        requests::{Answered, Requests},
+        state::{Keys, State},
+    },
+    principal::Principal,
 };
 
 /// What is on the disk, and how it fares.
@@ -139,7 +142,10 @@ fn name() -> SessionName {
 }
 
 fn by_holder(op: Op) -> Write {
-    Write { bearer: Some(Bearer { token: TokenHash::of(b"token"), uid: 1 }), ..Write::own(name(), op) }
+    Write {
+        bearer: Some(Bearer { token: TokenHash::of(b"token"), principal: Principal::Uid(1) }),
+        ..Write::own(name(), op)
+    }
 }
 
 fn advance(pts: i32) -> Write {
@@ -154,8 +160,16 @@ async fn holding() -> (Committer<Flaky>, Flaky) {
     let recovered = flaky.clone().reopen().expect("it can be read");
     let committer = Committer::start(flaky.clone(), recovered, Box::new(|_| {})).expect("a thread starts");
     let since = std::time::SystemTime::UNIX_EPOCH;
-    let (label, executable, host, boot_id) = Default::default();
-    let holder = Arc::new(Holder { label, pid: 1, uid: 1, executable, since, host, start_time: 0, boot_id });
+    let (label, executable, boot_id) = Default::default();
+    let holder = Arc::new(Holder {
+        label,
+        pid: 1,
+        principal: Principal::Uid(1),
+        executable,
+        since,
+        start_time: 0,
+        boot_id,
+    });
     let op = Op::Grant { holder, token: TokenHash::of(b"token") };
     committer.commit(Write::own(name(), op)).await.expect("granted");
     (committer, flaky)
