@@ -19,6 +19,7 @@ mod limits;
 mod list;
 mod mirrors;
 mod peers;
+mod policy;
 mod processes;
 mod readme;
 mod refusals;

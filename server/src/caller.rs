@@ -40,6 +40,9 @@ pub(crate) struct Local {
     pub(crate) process: Process,
     /// The program that it ran when it connected, without control characters. Empty: we may not know.
     pub(crate) executable: Arc<str>,
+    /// Whether that program is the file that the daemon sees at that path. It is not where the file was replaced since, and
+    /// where the process sees other files than the daemon, as in a container: any user may choose what those are.
+    pub(crate) is_at_its_path: bool,
 }
 
 /// Somebody on the other end of a network.
@@ -61,7 +64,7 @@ impl Caller {
         let peer = connection.peer_cred()?;
         let pid = peer.pid().unwrap_or(0);
         let process = Process::of_peer(connection, pid);
-        let executable = process.executable().into();
+        let executable = process.executable();
         let groups = process.groups().into();
         Ok(Self::new(Origin::Local(Local {
             uid: peer.uid(),
@@ -69,7 +72,8 @@ impl Caller {
             groups,
             pid,
             process,
-            executable,
+            executable: executable.path.into(),
+            is_at_its_path: executable.is_at_its_path,
         })))
     }
 
@@ -138,13 +142,13 @@ mod tests {
         assert_eq!(caller.principal(), Principal::own());
         assert_eq!(caller.pid().cast_unsigned(), process::id());
         assert_eq!(*caller.executable(), *env::current_exe().expect("known").to_string_lossy());
-        let Origin::Local(Local { gid, groups, process, .. }) = caller.origin else {
+        let Origin::Local(Local { gid, groups, process, is_at_its_path, .. }) = caller.origin else {
             panic!("it is on this host")
         };
         assert_eq!(gid, getegid().as_raw());
         let own: Vec<_> = getgroups().expect("known").into_iter().map(|group| group.as_raw()).collect();
         assert_eq!(*groups, *own);
-        assert!(process.is_alive() && process.id().start_time > 0);
+        assert!(process.is_alive() && process.id().start_time > 0 && is_at_its_path);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod hardening;
 mod holds;
 mod listener;
 mod logging;
+mod pattern;
 mod policy;
 mod principal;
 mod process;
@@ -19,6 +20,7 @@ mod readiness;
 mod service;
 mod shutdown;
 mod signal;
+mod toml_file;
 mod transfer;
 mod watch;
 

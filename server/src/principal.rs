@@ -14,7 +14,7 @@ pub(crate) enum Principal {
 impl Principal {
     /// The user that runs the daemon.
     pub(crate) fn own() -> Self {
-        Self::Uid(geteuid().as_raw())
+        Self::Uid(own_uid())
     }
 
     /// Of whom a uid and a host were written down together, as messages and the store have them: the host is empty for a user
@@ -30,6 +30,11 @@ impl Principal {
             Self::Remote(host) => (u32::MAX, host),
         }
     }
+}
+
+/// The user that runs the daemon, by id.
+pub(crate) fn own_uid() -> u32 {
+    geteuid().as_raw()
 }
 
 impl fmt::Display for Principal {

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 9] = [
     &["caller", "directory", "engine"],
     &["shutdown"],
     // What knows nothing of sessions.
-    &["exit", "filesystem", "hardening", "logging", "principal", "process", "signal"],
+    &["exit", "filesystem", "hardening", "logging", "pattern", "principal", "process", "signal", "toml_file"],
 ];
 
 /// Crates that the engine does not know: it could as well be driven by something that is no gRPC.

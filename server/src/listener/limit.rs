@@ -90,7 +90,7 @@ mod tests {
         let (_client, server) = UnixStream::pair().expect("two sockets");
         let caller = Caller::of(&server).expect("known");
         let stranger = Caller::remote(None, "192.0.2.1:1".parse().expect("an address"));
-        let policy = Policy::default();
+        let policy = Policy::open(None).expect("no file");
         let limit = ConnectionLimit::for_open_files(0);
         let mut admitted = Vec::new();
         for _ in 0..STRANGERS {

@@ -31,6 +31,7 @@ use crate::{
 pub(crate) use self::{
     connection::Connection,
     life_lines::{LifeLines, is_served, let_go},
+    socket_file::Door,
 };
 
 /// How long nothing is accepted after the system could not give a connection, for lack of descriptors or memory.
@@ -42,6 +43,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
     limit: ConnectionLimit,
+    door: Door,
     policy: Policy,
 }
 
@@ -107,13 +109,23 @@ impl Listeners {
         abstract_name: Option<&str>,
         policy: Policy,
     ) -> Result<Self, ListenError> {
+        if policy.is_for_others() {
+            socket_file::make_passable_directory(path)?;
+        }
         let (socket, file) = SocketFile::bind(path)?;
+        let door = file.door();
+        door.open_as_wide_as(&policy);
         let io = |source| ListenError::Io { socket: path.to_owned(), source };
         let mut listeners = vec![Listener { _file: Some(file), socket: to_tokio(socket).map_err(io)? }];
         if let Some(name) = abstract_name {
             listeners.push(Listener { _file: None, socket: bind_abstract(name)? });
         }
-        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()), policy })
+        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()), door, policy })
+    }
+
+    /// The way to the socket's file, which may be opened to others later.
+    pub(crate) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Every connection, with who is at its end. The stream never ends and never fails; what a client or a lack of
@@ -122,7 +134,7 @@ impl Listeners {
     /// Those of callers that the policy has no rule for are in it too, a few at a time, so that a service can tell them why they are refused: see
     /// [`Policy::admits`].
     pub(crate) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
-        let Self { listeners, limit, policy } = self;
+        let Self { listeners, limit, policy, door: _ } = self;
         stream::select_all(listeners.into_iter().map(|listener| {
             let start = (listener, limit.clone(), policy.clone());
             stream::unfold(start, |(listener, limit, policy)| async {
@@ -224,8 +236,9 @@ mod tests {
     async fn a_connection_carries_bytes_both_ways_and_knows_its_caller() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
-        let mut incoming =
-            Box::pin(Listeners::bind(&socket, None, Policy::default()).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, None, Policy::open(None).expect("no file")).expect("bound").incoming(),
+        );
         let mut client = UnixStream::connect(&socket).await.expect("connected");
         let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
         assert_eq!(connection.connect_info().pid().cast_unsigned(), process::id());
@@ -244,8 +257,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
         let name = abstract_name("beside");
-        let mut incoming =
-            Box::pin(Listeners::bind(&socket, Some(&name), Policy::default()).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, Some(&name), Policy::open(None).expect("no file"))
+                .expect("bound")
+                .incoming(),
+        );
         let address = SocketAddr::from_abstract_name(&name).expect("a name");
         let _first = StdUnixStream::connect_addr(&address).expect("connected");
         let _second = StdUnixStream::connect(&socket).expect("connected");
@@ -260,20 +276,23 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let [socket, other] = ["sessiond.sock", "other.sock"].map(|name| directory.path().join(name));
         let name = abstract_name("taken");
-        let first = Listeners::bind(&socket, Some(&name), Policy::default()).expect("bound");
-        let error = Listeners::bind(&other, Some(&name), Policy::default()).expect_err("the name is taken");
+        let first =
+            Listeners::bind(&socket, Some(&name), Policy::open(None).expect("no file")).expect("bound");
+        let error = Listeners::bind(&other, Some(&name), Policy::open(None).expect("no file"))
+            .expect_err("the name is taken");
         assert!(matches!(&error, ListenError::InUse { socket } if socket.ends_with(&name)), "{error}");
         assert!(!other.exists());
         drop(first);
-        Listeners::bind(&other, Some(&name), Policy::default()).expect("free again");
+        Listeners::bind(&other, Some(&name), Policy::open(None).expect("no file")).expect("free again");
     }
 
     #[tokio::test]
     async fn a_stopped_listener_leaves_no_socket_and_keeps_its_connections() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
-        let mut incoming =
-            Box::pin(Listeners::bind(&socket, None, Policy::default()).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, None, Policy::open(None).expect("no file")).expect("bound").incoming(),
+        );
         let mut client = UnixStream::connect(&socket).await.expect("connected");
         let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
         assert!(incoming.next().now_or_never().is_none());

@@ -3,7 +3,7 @@ use std::fmt;
 use sessiond_proto::SessionName;
 
 /// What a caller may do with a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     /// Read it without its keys, and follow it.
     Watch,
@@ -20,20 +20,26 @@ pub(crate) enum Permission {
 /// A caller who may not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
+    /// There is no policy, and it is neither the daemon's own user nor root.
+    #[error("this daemon serves only the user that runs it")]
+    OtherUser,
     /// No rule is about it.
-    #[error(
-        "this daemon serves only the users and programs that its policy names; without one, the user that runs it"
-    )]
+    #[error("no rule of the daemon's policy is about this caller")]
     Stranger,
-    /// No rule gives it this.
-    #[error("this caller has no permission to {permission} session {session}")]
-    Session { permission: Permission, session: SessionName },
+    /// It watches all that it may see, and that has become something else.
+    #[error("the daemon's policy has changed what this caller may see: watch anew")]
+    SeesOthers,
     /// No rule gives it this for any session.
-    #[error("this caller has no permission to {0} any session")]
+    #[error("no rule of the daemon's policy gives this caller {0} of any session")]
     Any(Permission),
+    /// No rule gives it this.
+    #[error("no rule of the daemon's policy gives this caller {permission} of session {session}")]
+    Session { permission: Permission, session: SessionName },
 }
 
 impl Permission {
+    pub(super) const ALL: [Self; 5] = [Self::Watch, Self::List, Self::Hold, Self::Peers, Self::Admin];
+
     /// As in the policy file.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -44,10 +50,18 @@ impl Permission {
             Self::Admin => "admin",
         }
     }
+
+    /// Whether it is only for who holds the session, or wants to.
+    pub(super) fn is_holders(self) -> bool {
+        match self {
+            Self::Hold | Self::Peers => true,
+            Self::Watch | Self::List | Self::Admin => false,
+        }
+    }
 }
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.name())
+        f.pad(self.name())
     }
 }

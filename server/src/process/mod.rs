@@ -12,6 +12,7 @@ use nix::{
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::proc::Executable;
 use self::{
     pidfd::Pidfd,
     proc::{HERE, Stat, stat},
@@ -104,11 +105,11 @@ impl Process {
         }
     }
 
-    /// The path of the program that it runs, without control characters. Empty: we may not know.
-    pub(crate) fn executable(&self) -> String {
-        let path = proc::executable(self.0.id.pid);
+    /// The program that it runs.
+    pub(crate) fn executable(&self) -> Executable {
+        let executable = proc::executable(self.0.id.pid);
         // Read while it was alive, so it is its own.
-        if self.is_alive() { path } else { String::new() }
+        if self.is_alive() { executable } else { Executable::default() }
     }
 
     /// Its groups beside the effective one. Empty: it has none, or we may not know.

@@ -26,7 +26,7 @@ impl AdminService for Daemon {
         &self,
         request: Request<v1::GetServerInfoRequest>,
     ) -> Answer<v1::GetServerInfoResponse> {
-        self.permit_any(&caller(&request)?, Permission::List)?;
+        self.permit_some(&caller(&request)?, Permission::List)?;
         let figures = self.engine.figures();
         Ok(Response::new(v1::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),

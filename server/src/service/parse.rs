@@ -131,7 +131,7 @@ pub(super) fn watch(request: v1::WatchRequest) -> Result<(Selection, Start, Mode
         Ok(v1::WatchMode::Latest) => Mode::Latest,
         Err(_) => return Err(InvalidSession::new("mode", "is not one that is known here").into()),
     };
-    Ok((Selection { names, prefix }, start, mode, interval(bookmark_interval)?))
+    Ok((Selection { names, prefix, ..Selection::default() }, start, mode, interval(bookmark_interval)?))
 }
 
 pub(super) fn mirror_action(action: i32) -> Result<MirrorAction, Refusal> {

@@ -5,7 +5,9 @@ use tracing::{debug, instrument};
 use super::{
     Daemon, Refusal,
     advance_stream::{self, Changes},
-    caller, list, parse, place,
+    caller, list, parse,
+    permit::Permit,
+    place,
     streams::{self, ResponseStream},
 };
 use crate::{engine::Loaded, policy::Permission};
@@ -23,12 +25,12 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let (claim, token) = parse::hold(request.into_inner(), caller)?;
-        self.permit_claim(&claim, token.as_ref())?;
+        let permit = Permit::to_hold(self, &claim, token.as_ref())?;
         let stream = match token {
             Some(token) => self.holds.resume(claim, token).await,
             None => self.holds.hold(claim),
         };
-        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, place)))
+        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, permit, place)))
     }
 
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
@@ -100,8 +102,8 @@ impl SessionService for Daemon {
 
     #[instrument(level = "debug", skip_all)]
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
-        self.permit_any(&caller(&request)?, Permission::List)?;
-        Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
+        let caller = caller(&request)?;
+        Ok(Response::new(list::page(self, &caller, request.into_inner())?))
     }
 
     async fn watch(&self, _: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {

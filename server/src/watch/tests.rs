@@ -56,7 +56,7 @@ impl Subject {
     }
 
     fn watch(&self, mode: Mode, start: Start) -> Reader {
-        let selection = Selection { names: ["a".parse().expect("valid")].into(), prefix: None };
+        let selection = Selection { names: ["a".parse().expect("valid")].into(), ..Selection::default() };
         let interval = Duration::from_secs(5);
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let source = Source { engine, snapshots: Snapshots::default(), shutdown };

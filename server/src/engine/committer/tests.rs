@@ -185,7 +185,8 @@ async fn a_write_of_unknown_outcome_is_not_seen_before_the_store_was_read_again(
     for outcome in [Next::WrittenAndFailed, Next::Failed] {
         let (committer, flaky) = holding().await;
         committer.commit(advance(1)).await.expect("written");
-        let subscription = committer.feed().subscribe(Selection { names: [name()].into(), prefix: None });
+        let subscription =
+            committer.feed().subscribe(Selection { names: [name()].into(), ..Selection::default() });
         let head = committer.state().revision;
         lock(&flaky.0).next = outcome;
 
@@ -202,7 +203,8 @@ async fn a_write_of_unknown_outcome_is_not_seen_before_the_store_was_read_again(
 #[tokio::test]
 async fn a_watcher_misses_nothing_when_the_log_cannot_be_read_at_once() {
     let (committer, flaky) = holding().await;
-    let subscription = committer.feed().subscribe(Selection { names: [name()].into(), prefix: None });
+    let subscription =
+        committer.feed().subscribe(Selection { names: [name()].into(), ..Selection::default() });
     let head = committer.state().revision;
     {
         let mut disk = lock(&flaky.0);

@@ -308,7 +308,8 @@ async fn only_the_holder_reads_and_writes_belongings(subject: Subject) {
 async fn belongings_move_no_revision_and_nobody_is_told(subject: Subject) {
     let fence = subject.hold("a", 1).await;
     let revision = subject.commit(save("a", 1, logged_in(1))).await.expect("saved").revision;
-    let subscription = subject.engine.subscribe(Selection { names: [name("a")].into(), prefix: None });
+    let subscription =
+        subject.engine.subscribe(Selection { names: [name("a")].into(), ..Selection::default() });
     subject.put([peer(1)]).await;
     subject.set([attribute("k", b"v")]).await;
     assert_eq!(subject.head(), revision + 2);

@@ -310,7 +310,7 @@ async fn the_log_has_every_commit_in_order(subject: Subject) {
 }
 
 async fn a_subscription_hears_of_its_sessions_alone(subject: Subject) {
-    let selection = Selection { names: [name("a")].into(), prefix: Some("b".into()) };
+    let selection = Selection { names: [name("a")].into(), prefix: Some("b".into()), ..Selection::default() };
     let subscription = subject.engine.subscribe(selection);
     let start = subject.engine.snapshot().revision;
     subject.hold("other", 1).await;
