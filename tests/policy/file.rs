@@ -73,7 +73,7 @@ async fn a_policy_is_checked_without_a_daemon() {
 
 #[tokio::test]
 async fn programs_of_one_user_are_told_apart_by_their_executables() {
-    let governed = Governed::start("").await;
+    let governed = Governed::start("").await.with_session("alice", "").await;
     let [worker, viewer, stranger] = ["worker", "viewer", "stranger"].map(|name| governed.program(name));
     let everything = "['watch', 'list', 'hold', 'peers', 'admin']";
     let rules = [rule_of(&worker, "'bot-*'", everything), rule_of(&viewer, "'*'", "['watch', 'list']")];
@@ -89,16 +89,12 @@ async fn programs_of_one_user_are_told_apart_by_their_executables() {
     assert!(governed.run(&viewer, &["ls"]).await.is_ok());
     assert!(governed.run(&stranger, &["ls"]).await.is_err());
 
-    // Another program takes the path of one that runs: it is what the rule is about now, and what runs is not any more.
-    let mut running = tokio::process::Command::new(&viewer);
-    running.args(["watch", "--all", "--json"]).env("SESSIOND_SOCKET", governed.daemon.socket());
-    running.stdout(std::process::Stdio::piped()).kill_on_drop(true);
-    drop(running.spawn().expect("started"));
-    let renamed = governed.daemon.home().join("renamed");
-    fs::rename(&stranger, &renamed).expect("moved");
-    assert!(governed.run(&renamed, &["ls"]).await.is_err());
-    fs::rename(&renamed, &viewer).expect("moved");
-    assert!(governed.run(&viewer, &["ls"]).await.is_ok());
+    // The rule is about what is at that path, and not about a program that was there, or that is a link to it.
+    let moved = governed.daemon.home().join("moved");
+    fs::rename(&viewer, &moved).expect("moved");
+    assert!(governed.run(&moved, &["ls"]).await.is_err());
+    std::os::unix::fs::symlink(&moved, &viewer).expect("linked");
+    assert!(governed.run(&viewer, &["ls"]).await.is_err());
 }
 
 #[tokio::test]
@@ -107,7 +103,7 @@ async fn a_label_decides_where_a_rule_has_one() {
     let program = governed.program("worker");
     let rule = format!("{}label = 'nightly-*'\n", rule_of(&program, "'*'", "['hold', 'peers']"));
     governed.reload(&rule).await;
-    let script = r#""$0" advance "$SESSIOND_SESSION" --pts 5"#;
+    let script = r#""$0" advance "$SESSIOND_NAME" --pts 5"#;
     let program_text = program.to_str().expect("UTF-8");
     let with = |label| ["hold", "alice", "--label", label, "--", "sh", "-c", script, program_text];
     let done = governed.run(&program, &with("nightly-1")).await;

@@ -7,7 +7,7 @@ use std::{
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use crate::harness::{Daemon, eventually, within};
+use crate::harness::{Daemon, eventually, pts, within};
 
 /// A daemon with a policy.
 pub(super) struct Governed {
@@ -27,6 +27,16 @@ impl Governed {
         let file = governed.file();
         governed.daemon.start_again_with(&format!("--policy={}", file.display())).await;
         governed
+    }
+
+    /// Makes a session, and then has this policy.
+    pub(super) async fn with_session(self, name: &str, policy: &str) -> Self {
+        self.reload(&rule("'*'", "'hold'")).await;
+        let held = self.daemon.client().await.hold(name).await;
+        held.advance(pts(1)).await;
+        held.release().await;
+        self.reload(policy).await;
+        self
     }
 
     /// Another policy, from now on.

@@ -32,7 +32,7 @@ impl Others {
         let daemon = Daemon::builder().prepare();
         let passable = fs::Permissions::from_mode(0o711);
         fs::set_permissions(daemon.home(), passable).expect("ours");
-        let governed = Governed::start_on(daemon, policy).await;
+        let governed = Governed::start_on(daemon, policy).await.with_session("alice", policy).await;
         let program = governed.program("worker");
         Some(Self { governed, program })
     }
