@@ -3,6 +3,7 @@
 #[macro_use]
 mod harness;
 
+mod abuse;
 mod advance;
 mod attributes;
 mod authority;

@@ -2,7 +2,11 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::{net::UnixStream, sync::Semaphore};
 
-use crate::{principal::Principal, process::Process};
+use crate::{
+    allowance::{Allowance, ROOM},
+    principal::Principal,
+    process::Process,
+};
 
 /// Most streams open at a time on one connection.
 pub(crate) const MAX_STREAMS: usize = 1_024;
@@ -14,6 +18,10 @@ pub(crate) struct Caller {
     pub(crate) origin: Origin,
     /// How many more streams its connection may have open.
     pub(crate) streams: Arc<Semaphore>,
+    /// Room for the large messages that it is sending.
+    pub(crate) room: Arc<Semaphore>,
+    /// What it may have on all of its connections. `None`: everything, or it was not let in yet.
+    pub(crate) allowance: Option<Arc<Allowance>>,
 }
 
 /// How a caller came, and what is known of it by that.
@@ -84,7 +92,8 @@ impl Caller {
     }
 
     fn new(origin: Origin) -> Self {
-        Self { origin, streams: Arc::new(Semaphore::new(MAX_STREAMS)) }
+        let (streams, room) = (Semaphore::new(MAX_STREAMS), Semaphore::new(ROOM));
+        Self { origin, streams: streams.into(), room: room.into(), allowance: None }
     }
 
     /// Whose it is.

@@ -10,7 +10,7 @@ use std::{
 use sessiond_proto::v1;
 use tokio::{signal::unix::Signal, task::spawn_blocking, time::timeout};
 use tonic::transport::Server;
-use tower::util::MapResponseLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -213,9 +213,10 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .layer(MapResponseLayer::new(service::in_our_words))
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .layer(MapRequestLayer::new(service::bounded))
+        .add_service(service::gated(health_service, &daemon.policy))
+        .add_service(service::gated(reflection().build_v1()?, &daemon.policy))
+        .add_service(service::gated(reflection().build_v1alpha()?, &daemon.policy))
         .add_service(service::session_service(daemon.clone()))
         .add_service(service::peer_service(daemon.clone()))
         .add_service(service::attribute_service(daemon.clone()))

@@ -1,5 +1,6 @@
 //! sessiond: the daemon and its command line.
 
+mod allowance;
 mod caller;
 mod cli;
 mod config;

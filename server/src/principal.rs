@@ -11,6 +11,9 @@ pub(crate) enum Principal {
     Remote(Arc<str>),
 }
 
+/// Who can do anything on this host.
+pub(crate) const ROOT: Principal = Principal::Uid(0);
+
 impl Principal {
     /// The user that runs the daemon.
     pub(crate) fn own() -> Self {

@@ -155,7 +155,7 @@ impl Listener {
                 Err(error) => Err(error),
             };
             match accepted {
-                Ok((stream, caller)) => match limit.admit(policy, &caller, place) {
+                Ok((stream, mut caller)) => match limit.admit(policy, &mut caller, place) {
                     Some(places) => {
                         if let Origin::Local(Local { uid, gid, groups, pid, executable, .. }) = &caller.origin
                         {

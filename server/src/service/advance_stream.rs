@@ -3,10 +3,9 @@
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, StateChange};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
 
-use super::{Daemon, Refusal, parse, streams::ResponseStream};
+use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
     engine::{Bearer, Op, Outcome, Write, weight},
@@ -29,7 +28,7 @@ pub(super) struct Changes {
     sequence: i64,
     /// What ends the stream, to be told once what came before it is acknowledged.
     end: Option<Status>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What arrived together: changes that are valid, and what came after them that is not.
@@ -54,7 +53,7 @@ impl Changes {
         daemon: Daemon,
         caller: Caller,
         requests: Streaming<v1::AdvanceStreamRequest>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Self { daemon, caller, requests, hold: None, sequence: 0, end: None, _place: place }
     }

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 use zeroize::Zeroizing;
 
-use super::{Daemon, Refusal, parse, streams::ResponseStream};
+use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
     policy::Permission,
@@ -22,7 +22,7 @@ struct Told {
     files: VecDeque<(String, Zeroizing<Vec<u8>>)>,
     /// How much of the first file was told. 0: not even its path.
     told: usize,
-    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _places: (Place, OwnedSemaphorePermit),
 }
 
 /// Makes what is given out.
@@ -46,10 +46,7 @@ pub(super) async fn export(
 }
 
 /// Tells it, in as many messages as it takes.
-pub(super) fn messages(
-    given_out: GivenOut,
-    place: OwnedSemaphorePermit,
-) -> ResponseStream<v1::ExportResponse> {
+pub(super) fn messages(given_out: GivenOut, place: Place) -> ResponseStream<v1::ExportResponse> {
     let GivenOut { revision, left_behind, files, room } = given_out;
     let first = v1::ExportResponse { revision, left_behind, ..Default::default() };
     let told = Told { files: files.into_iter().collect(), told: 0, _places: (place, room) };

@@ -13,6 +13,7 @@ mod permit;
 mod session;
 mod status;
 mod streams;
+mod unfinished;
 mod watch;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::{
 
 use status::Refusal;
 pub(crate) use status::in_our_words;
+pub(crate) use unfinished::bounded;
 use watch::Sessions;
 
 /// Largest message that is taken, in bytes.
@@ -59,9 +61,14 @@ pub(crate) struct Daemon {
     pub(crate) started: std::time::SystemTime,
 }
 
-/// Lets nobody in whom the policy does not know.
+/// Lets nobody in whom the policy does not know, nor who asks too often.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate(Policy);
+
+/// Any service behind the gate.
+pub(crate) fn gated<S>(service: S, policy: &Policy) -> InterceptedService<S, Gate> {
+    InterceptedService::new(service, Gate(policy.clone()))
+}
 
 /// The service of sessions.
 pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<Sessions, Gate> {
@@ -91,13 +98,23 @@ impl Interceptor for Gate {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let caller = request.extensions().get::<Caller>().ok_or(Refusal::Denied(Denied::Stranger))?;
         self.0.admits(caller).map_err(Refusal::from)?;
-        Ok(request)
+        match &caller.allowance {
+            Some(allowance) if !allowance.ask() => Err(Refusal::Requests.into()),
+            _ => Ok(request),
+        }
     }
 }
 
-/// A place for a stream on the caller's connection, until it is dropped.
-fn place(caller: &Caller) -> Result<OwnedSemaphorePermit, Refusal> {
-    Arc::clone(&caller.streams).try_acquire_owned().map_err(|_| Refusal::Streams)
+/// A place for a stream, on the caller's connection and among all that are the caller's, until it is dropped.
+struct Place {
+    _on_connection: OwnedSemaphorePermit,
+    _of_caller: Option<OwnedSemaphorePermit>,
+}
+
+fn place(caller: &Caller) -> Result<Place, Refusal> {
+    let on_connection = Arc::clone(&caller.streams).try_acquire_owned().map_err(|_| Refusal::Streams)?;
+    let of_caller = caller.allowance.as_ref().map(|allowance| allowance.stream().ok_or(Refusal::AllStreams));
+    Ok(Place { _on_connection: on_connection, _of_caller: of_caller.transpose()? })
 }
 
 /// Who calls.

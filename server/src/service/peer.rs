@@ -2,11 +2,10 @@ use futures_util::stream;
 use prost::Message as _;
 use sessiond_proto::v1::{self, peer_key::Key, peer_service_server::PeerService};
 use sessiond_session::{InvalidSession, Peer, peer_kind};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
 use tracing::{debug, instrument};
 
-use super::{Daemon, Refusal, caller, parse, place, streams::ResponseStream};
+use super::{Daemon, Place, Refusal, caller, parse, place, streams::ResponseStream};
 use crate::{
     engine::{Keep, Listing, Op, PeerFilter, PeerKey, Revision, Word},
     policy::Permission,
@@ -19,7 +18,7 @@ struct Told {
     daemon: Daemon,
     revision: Revision,
     rest: Option<Listing>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[tonic::async_trait]

@@ -1,4 +1,5 @@
 use sessiond_proto::v1::{self, session_service_server::SessionService};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, instrument};
 
@@ -10,7 +11,11 @@ use super::{
     place,
     streams::{self, ResponseStream},
 };
-use crate::{engine::Loaded, policy::Permission};
+use crate::{
+    engine::Loaded,
+    holds::{Claim, Patience},
+    policy::Permission,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -26,11 +31,12 @@ impl SessionService for Daemon {
         let place = place(&caller)?;
         let (claim, token) = parse::hold(request.into_inner(), caller)?;
         let permit = Permit::to_hold(self, &claim, token.as_ref())?;
+        let waiting = waiting(&claim)?;
         let stream = match token {
             Some(token) => self.holds.resume(claim, token).await,
             None => self.holds.hold(claim),
         };
-        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, permit, place)))
+        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, permit, (place, waiting))))
     }
 
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
@@ -108,5 +114,13 @@ impl SessionService for Daemon {
 
     async fn watch(&self, _: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
         unreachable!("it is served beside this, as bytes: see `watch`")
+    }
+}
+
+/// Room for one more who waits, if it is one.
+fn waiting(claim: &Claim) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    match (&claim.caller.allowance, claim.patience) {
+        (Some(allowance), Patience::Wait) => allowance.wait().map(Some).ok_or(Refusal::Waits),
+        _ => Ok(None),
     }
 }

@@ -33,6 +33,20 @@ pub(crate) enum Refusal {
         crate::caller::MAX_STREAMS
     )]
     Streams,
+    #[error("a caller has at most {} streams open on all of its connections", crate::allowance::STREAMS)]
+    AllStreams,
+    #[error("a caller waits for at most {} holds at a time", crate::allowance::WAITING)]
+    Waits,
+    #[error(
+        "a caller asks at most {} times a second: ask later, and write through AdvanceStream, which is one request",
+        crate::allowance::REQUESTS
+    )]
+    Requests,
+    #[error(
+        "more large messages are under way than {} MB at a time: finish them before the next",
+        crate::allowance::ROOM >> 20
+    )]
+    Unfinished,
     #[error("a message is larger than {} bytes", super::MAX_MESSAGE)]
     TooLarge,
     #[error("the message is not encoded as the schema says; make the client's code anew from the schema")]
@@ -75,7 +89,12 @@ impl Refusal {
             Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
             Self::Denied(_) => (Code::PermissionDenied, Reason::NotPermitted),
             Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
-            Self::TooLarge | Self::Streams => (Code::ResourceExhausted, Reason::LimitExceeded),
+            Self::TooLarge
+            | Self::Streams
+            | Self::AllStreams
+            | Self::Waits
+            | Self::Requests
+            | Self::Unfinished => (Code::ResourceExhausted, Reason::LimitExceeded),
             Self::Change { refusal, .. } => refusal.code_and_reason(),
             Self::Transfer(error) => transfer_code_and_reason(error),
             Self::Engine(error) => engine_code_and_reason(error),

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use v1::hold_response::Event;
 
-use super::{Refusal, permit::Permit, watch::trailers};
+use super::{Place, Refusal, permit::Permit, watch::trailers};
 use crate::{
     engine::{Holder, LostReason},
     holds::{Granted, HoldEvent, HoldStream},
@@ -19,13 +19,14 @@ use crate::{
 
 pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
+/// A hold's. It has a place among those who wait until it is told something else.
 pub(super) fn hold(
     stream: HoldStream,
     permit: Permit,
-    place: OwnedSemaphorePermit,
+    places: (Place, Option<OwnedSemaphorePermit>),
 ) -> ResponseStream<v1::HoldResponse> {
-    Box::pin(stream::unfold(Some((stream, permit, place)), |stream| async {
-        let (mut stream, mut permit, place) = stream?;
+    Box::pin(stream::unfold(Some((stream, permit, places)), |stream| async {
+        let (mut stream, mut permit, (place, waiting)) = stream?;
         let event = match stream.next().await {
             Ok(event) => event?,
             Err(end) => return Some((Err(Refusal::from(end).into()), None)),
@@ -33,7 +34,10 @@ pub(super) fn hold(
         // That it is over, everybody is told.
         let permitted = if let HoldEvent::Lost(_) = event { Ok(()) } else { permit.ask_again() };
         match permitted {
-            Ok(()) => Some((Ok(hold_response(event)), Some((stream, permit, place)))),
+            Ok(()) => {
+                let waiting = waiting.filter(|_| matches!(event, HoldEvent::Waiting { .. }));
+                Some((Ok(hold_response(event)), Some((stream, permit, (place, waiting)))))
+            }
             Err(refusal) => Some((Err(refusal.into()), None)),
         }
     }))
@@ -43,7 +47,7 @@ pub(super) fn hold(
 pub(super) fn watch(
     watcher: Watcher,
     permit: Permit,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
     stream::unfold(Some((watcher, permit, place)), |watcher| async {
         let (mut watcher, mut permit, place) = watcher?;
