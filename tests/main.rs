@@ -3,6 +3,7 @@
 #[macro_use]
 mod harness;
 
+mod abuse;
 mod advance;
 mod attributes;
 mod authority;
@@ -19,6 +20,7 @@ mod limits;
 mod list;
 mod mirrors;
 mod peers;
+mod policy;
 mod processes;
 mod readme;
 mod refusals;

@@ -8,10 +8,10 @@ use std::{
 };
 
 use sessiond_proto::v1;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{signal::unix::Signal, task::spawn_blocking, time::timeout};
 use tonic::transport::Server;
-use tower::util::MapResponseLayer;
-use tracing::{info, warn};
+use tower::util::{MapRequestLayer, MapResponseLayer};
+use tracing::{error, info, warn};
 
 use crate::{
     caller::MAX_STREAMS,
@@ -21,8 +21,9 @@ use crate::{
     exit::Exit,
     hardening::{self, HardeningError},
     holds::{Holds, Timing},
-    listener::{LifeLines, ListenError, Listeners},
+    listener::{Door, LifeLines, ListenError, Listeners},
     logging,
+    policy::{self, Policy},
     readiness::{Readiness, ReadinessError},
     service::{self, Daemon},
     shutdown, signal,
@@ -56,6 +57,8 @@ pub(crate) enum Error {
     #[error("the log cannot be written")]
     Logging(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
+    Policy(#[from] policy::Error),
+    #[error(transparent)]
     Readiness(#[from] ReadinessError),
     #[error(transparent)]
     Hardening(#[from] HardeningError),
@@ -81,13 +84,19 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     let mut readiness = Readiness::open(&config)?;
     hardening::harden()?;
     let open_files = hardening::raise_open_files();
+    let policy = Policy::open(config.policy.clone())?;
     let signal = signal::shutdown_signal().map_err(Error::Signals)?;
+    // Without a policy there is nothing to read again, and a terminal that is closed ends the daemon.
+    let reload = config.policy.is_some().then(signal::reload_signal).transpose().map_err(Error::Signals)?;
     let started = SystemTime::now();
     // Dropped last: who waits for the end of the daemon may start another then.
     let mut life_lines = config.life_lines.then(|| LifeLines::bind(&config.socket)).transpose()?;
     let (engine, _directory) = open_engine(&config, open_files).await?;
-    let listeners =
-        Listeners::bind(&config.socket, config.abstract_socket.as_ref().map(AbstractName::as_str))?;
+    let abstract_name = config.abstract_socket.as_ref().map(AbstractName::as_str);
+    let listeners = Listeners::bind(&config.socket, abstract_name, policy.clone())?;
+    if let Some(reload) = reload {
+        tokio::spawn(read_again(policy.clone(), listeners.door(), reload));
+    }
     let (stopper, shutdown) = shutdown::channel();
     let timing = Timing { hand_over_delay: config.hand_over_delay, resume_window: config.resume_window };
     let holds = Holds::new(Arc::clone(&engine), timing, shutdown.clone());
@@ -99,6 +108,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
         holds,
         snapshots,
         transfers: Transfers::default(),
+        policy,
         shutdown: shutdown.clone(),
         started,
     };
@@ -125,6 +135,22 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     engine.close().await;
     info!("stopped");
     served
+}
+
+/// Reads the policy again whenever it is asked to. A bad one changes nothing.
+async fn read_again(policy: Policy, door: Door, mut asked: Signal) {
+    while asked.recv().await.is_some() {
+        match policy.read_again() {
+            Ok(rules) => {
+                door.open_as_wide_as(&policy);
+                info!(rules, "the policy was read again");
+            }
+            Err(error) => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                error!(error, "the policy cannot be read again, and stays as it was");
+            }
+        }
+    }
 }
 
 /// Waits for a reason to stop, and names it.
@@ -187,9 +213,10 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .layer(MapResponseLayer::new(service::in_our_words))
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .layer(MapRequestLayer::new(service::bounded))
+        .add_service(service::gated(health_service, &daemon.policy))
+        .add_service(service::gated(reflection().build_v1()?, &daemon.policy))
+        .add_service(service::gated(reflection().build_v1alpha()?, &daemon.policy))
         .add_service(service::session_service(daemon.clone()))
         .add_service(service::peer_service(daemon.clone()))
         .add_service(service::attribute_service(daemon.clone()))
@@ -204,6 +231,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Readiness(_) => Exit::Usage,
+            Self::Policy(error) => error.exit(),
             Self::Logging(_) | Self::Reflection(_) => Exit::Software,
 
             Self::Hardening(_) | Self::Signals(_) | Self::Thread(_) => Exit::Os,

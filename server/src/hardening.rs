@@ -75,7 +75,7 @@ mod tests {
 
         // What is read in /proc is still there.
         let (_client, server) = UnixStream::pair().expect("two sockets");
-        assert!(!Caller::of(&server).expect("known").executable.is_empty());
+        assert!(!Caller::of(&server).expect("known").executable().is_empty());
         let (_reader, writer) = io::pipe().expect("a pipe");
         let config = Config { ready_fd: Some(writer.into_raw_fd()), ..Config::in_directory(directory) };
         Readiness::open(&config).expect("open");

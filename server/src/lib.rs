@@ -1,5 +1,6 @@
 //! sessiond: the daemon and its command line.
 
+mod allowance;
 mod caller;
 mod cli;
 mod config;
@@ -12,11 +13,15 @@ mod hardening;
 mod holds;
 mod listener;
 mod logging;
+mod pattern;
+mod policy;
+mod principal;
 mod process;
 mod readiness;
 mod service;
 mod shutdown;
 mod signal;
+mod toml_file;
 mod transfer;
 mod watch;
 

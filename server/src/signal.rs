@@ -1,6 +1,6 @@
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Completes when somebody asks the daemon to stop, with the name of the signal that said so. Signals count from this call
 /// on, not from the first poll. Needs a runtime.
@@ -16,6 +16,14 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = &'static str>
             _ = interrupt.recv() => "SIGINT",
         }
     })
+}
+
+/// Hears when somebody asks the daemon to read its files again, from this call on. Needs a runtime.
+///
+/// # Errors
+/// Where the system does not let signals be caught.
+pub(crate) fn reload_signal() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 #[cfg(test)]

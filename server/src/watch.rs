@@ -346,21 +346,20 @@ fn next_session(
     names: &mut btree_set::IntoIter<SessionName>,
     last: &mut Option<SessionName>,
 ) -> Option<(SessionName, Entry)> {
-    let prefix = selection.prefix.as_deref();
-    let by_prefix = |name: &SessionName| prefix.is_some_and(|prefix| name.as_str().starts_with(prefix));
-    for name in names.by_ref().filter(|name| !by_prefix(name)) {
+    for name in names.by_ref().filter(|name| !selection.matches_by_prefix(name)) {
         if let Some(entry) = sessions.get(&name).filter(|entry| entry.is_visible()) {
             return Some((name, entry.clone()));
         }
     }
-    let prefix = prefix?;
+    let prefix = selection.prefix.as_deref()?;
     let start: Bound<&str> = match last.as_ref() {
         Some(last) => Bound::Excluded(last.as_str()),
         None => Bound::Included(prefix),
     };
-    let mut rest =
-        sessions.range::<_, str>((start, Bound::Unbounded)).take_while(|(name, _)| by_prefix(name));
-    let (name, entry) = rest.find(|(_, entry)| entry.is_visible())?;
+    let begins = |(name, _): &(&SessionName, &Entry)| name.as_str().starts_with(prefix);
+    let mut rest = sessions.range::<_, str>((start, Bound::Unbounded)).take_while(begins);
+    let (name, entry) =
+        rest.find(|(name, entry)| entry.is_visible() && selection.visible.has(name.as_str()))?;
     *last = Some(name.clone());
     Some((name.clone(), entry.clone()))
 }

@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 20] = [
+pub(super) const COMMANDS: [&str; 21] = [
     "serve",
     "import",
     "inspect",
@@ -23,6 +23,7 @@ pub(super) const COMMANDS: [&str; 20] = [
     "info",
     "top",
     "demo",
+    "policy",
     "completions",
 ];
 

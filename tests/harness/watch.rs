@@ -91,6 +91,17 @@ impl Watch {
         }
     }
 
+    /// Why it ends, before any other commit is told.
+    pub(crate) async fn end_before_a_commit(&mut self) -> Status {
+        loop {
+            match within(self.0.message()).await {
+                Ok(Some(WatchResponse { event: Some(Event::Bookmark(_)), .. })) => {}
+                Err(status) => return status,
+                told => panic!("it does not end: {told:?}"),
+            }
+        }
+    }
+
     /// What is told from the beginning up to synced.
     pub(crate) async fn begin(&mut self) -> View {
         let mut view = View::default();

@@ -9,11 +9,11 @@ const LAYERS: [&[&str]; 9] = [
     &["readiness"],
     &["config", "listener"],
     &["service"],
-    &["holds", "transfer", "watch"],
+    &["holds", "policy", "transfer", "watch"],
     &["caller", "directory", "engine"],
-    &["shutdown"],
+    &["allowance", "shutdown"],
     // What knows nothing of sessions.
-    &["exit", "filesystem", "hardening", "logging", "process", "signal"],
+    &["exit", "filesystem", "hardening", "logging", "pattern", "principal", "process", "signal", "toml_file"],
 ];
 
 /// Crates that the engine does not know: it could as well be driven by something that is no gRPC.

@@ -75,7 +75,7 @@ fn next_step(error: &Error) -> Option<&'static str> {
             Some("wait for it with `sessiond hold --wait`, or end that hold with `sessiond end-hold`")
         }
         Error::Fenced | Error::Lost { .. } => Some("stop what uses its keys, and take a new hold"),
-        Error::NotPermitted { .. } => Some("run this as the user that the daemon serves"),
+        Error::NotPermitted { .. } => Some("run this as a user whom the daemon serves, or see to its policy"),
         Error::Unexpected(_) => Some("see with `sessiond info` whether the daemon is of another version"),
         _ => None,
     }

@@ -19,6 +19,7 @@ mod man;
 mod mirror;
 mod output;
 mod peers;
+mod policy;
 mod possession;
 mod program;
 mod render;
@@ -84,6 +85,7 @@ pub(crate) enum Command {
     Info(info::Info),
     Top(top::Top),
     Demo(demo::Demo),
+    Policy(policy::Policy),
     Completions(completions::Completions),
     #[command(hide = true)]
     Man(man::Man),
@@ -116,6 +118,7 @@ pub(crate) fn run(
         Command::ExecHeld(command) => command.run(output),
         Command::Demo(command) => command.run(output),
         Command::Inspect(command) => command.run(output),
+        Command::Policy(command) => command.run(output),
         Command::Run(command) => command.run(globals.deadline, socket),
         command => with_client(globals.deadline, socket, output, command),
     };
@@ -165,6 +168,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         | Command::ExecHeld(_)
         | Command::Inspect(_)
         | Command::Man(_)
+        | Command::Policy(_)
         | Command::Run(_) => {
             unreachable!("what needs no daemon was done before")
         }

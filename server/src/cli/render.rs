@@ -142,7 +142,14 @@ pub(super) fn width(text: &str) -> usize {
 
 /// A text of someone else's that cannot steer a terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Whether a character is one that is obeyed, and not shown: control characters, ends of lines and paragraphs, and those that
+/// turn the direction of what stands around them.
+fn steers(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control()
 }
 
 /// A number with a comma between thousands.

@@ -15,6 +15,7 @@ use self::{environment::Environment, settings::Settings, span::Span};
 use crate::{
     exit::Exit,
     logging::{LogFilter, LogFormat},
+    toml_file::Fault,
 };
 
 pub(crate) use self::{abstract_name::AbstractName, environment::without_empty_variables};
@@ -40,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) hand_over_delay: Duration,
     /// How long a hold waits for its client to come back: 0.1 s to 10 min.
     pub(crate) resume_window: Duration,
+    /// The rules of who may do what. None: the user that runs the daemon, and root.
+    pub(crate) policy: Option<PathBuf>,
     /// What is logged.
     pub(crate) log: LogFilter,
     /// How it is logged.
@@ -110,16 +113,12 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// The file says something that means nothing.
-    #[error("{}:{line}:{column}: {message}", file.display())]
+    #[error("{}:{fault}", file.display())]
     InvalidFile {
         /// Which.
         file: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong there.
-        message: String,
+        /// What, and where.
+        fault: Fault,
     },
     /// There is no default directory.
     #[error("no home directory to keep sessions in: choose a directory with --dir or SESSIOND_DIR")]
@@ -169,6 +168,7 @@ impl ServeArgs {
             engine: settings.engine.unwrap_or(EngineKind::Sqlite),
             hand_over_delay: settings.hand_over_delay.map_or(HAND_OVER_DELAY, Span::duration),
             resume_window: settings.resume_window.map_or(RESUME_WINDOW, Span::duration),
+            policy: settings.policy.map(|file| absolute("--policy", file)).transpose()?,
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             ready_fd: self.ready_fd,

@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer};
 use sessiond_client::Socket;
 
 use super::{AbstractName, EngineKind, Error, Span};
-use crate::logging::{LogFilter, LogFormat};
+use crate::{
+    logging::{LogFilter, LogFormat},
+    toml_file,
+};
 
 /// What may be set in three places. A flag comes before the environment (which clap reads), that before the file, and
 /// that before the default. The file is TOML; its keys are the flags' names.
@@ -43,6 +46,11 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", env = "SESSIOND_RESUME_WINDOW")]
     pub(super) resume_window: Option<Span<100, 600_000>>,
 
+    /// File with the rules of who may do what: docs/policy.md. It is read again on SIGHUP. Without one, the user that runs the
+    /// daemon and root may do everything, and nobody else anything. Default: none
+    #[arg(long, value_name = "FILE", env = "SESSIOND_POLICY")]
+    pub(super) policy: Option<PathBuf>,
+
     /// What is logged, to stderr: error, warn, info, debug, trace or off, also by module and span, as in
     /// info,sessiond_server=debug. The libraries that carry gRPC are at info unless they are named: h2=debug. Keys are never
     /// logged. Default: info
@@ -74,8 +82,17 @@ impl Settings {
 
     /// These settings, and where they say nothing, the others.
     pub(super) fn or(self, others: Self) -> Self {
-        let Self { dir, socket, abstract_socket, engine, hand_over_delay, resume_window, log, log_format } =
-            self;
+        let Self {
+            dir,
+            socket,
+            abstract_socket,
+            engine,
+            hand_over_delay,
+            resume_window,
+            policy,
+            log,
+            log_format,
+        } = self;
         Self {
             dir: dir.or(others.dir),
             socket: socket.or(others.socket),
@@ -83,23 +100,14 @@ impl Settings {
             engine: engine.or(others.engine),
             hand_over_delay: hand_over_delay.or(others.hand_over_delay),
             resume_window: resume_window.or(others.resume_window),
+            policy: policy.or(others.policy),
             log: log.or(others.log),
             log_format: log_format.or(others.log_format),
         }
     }
 
     fn parse(text: &str, file: &Path) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            Error::InvalidFile {
-                file: file.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before[line_start..].chars().count() + 1,
-                message: error.message().replace('\n', "; "),
-            }
-        })
+        toml_file::parse(text).map_err(|fault| Error::InvalidFile { file: file.to_owned(), fault })
     }
 }
 
@@ -120,6 +128,7 @@ mod tests {
         engine = 'memory'\n\
         hand-over-delay = 0\n\
         resume-window = '1m'\n\
+        policy = '/etc/sessiond/policy.toml'\n\
         log = 'debug'\n\
         log-format = 'json'\n";
 
@@ -135,7 +144,9 @@ mod tests {
         assert_eq!(settings.engine, Some(EngineKind::Memory));
         assert_eq!(settings.hand_over_delay, Some("0".parse().expect("valid")));
         assert_eq!(settings.resume_window, Some("60s".parse().expect("valid")));
-        let Settings { abstract_socket: Some(_), log: Some(_), log_format: Some(_), .. } = settings else {
+        let Settings { abstract_socket: Some(_), policy: Some(_), log: Some(_), log_format: Some(_), .. } =
+            settings
+        else {
             panic!("{settings:?}");
         };
     }

@@ -16,6 +16,7 @@ use sessiond_proto::SessionName;
 
 use self::herald::Herald;
 use super::{Batch, Revision, locks::lock};
+use crate::pattern::Visible;
 
 /// How many commits are kept for watchers, so that one which is a little behind need not read the log, and how many bytes
 /// of them, about: most are small, some 200 bytes each, but sessions that are saved whole may be large.
@@ -41,8 +42,9 @@ pub(crate) struct Feed {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
     pub(crate) names: BTreeSet<SessionName>,
-    /// Names that begin with this. `Some("")`: all.
+    /// Names that begin with this, of those that may be seen. `Some("")`: all of those.
     pub(crate) prefix: Option<String>,
+    pub(crate) visible: Visible,
 }
 
 /// A place among the commits of the selected sessions. Dropping it unsubscribes.
@@ -206,8 +208,13 @@ impl Drop for Subscription {
 
 impl Selection {
     pub(crate) fn matches(&self, name: &SessionName) -> bool {
-        self.prefix.as_ref().is_some_and(|prefix| name.as_str().starts_with(prefix))
-            || self.names.contains(name)
+        self.matches_by_prefix(name) || self.names.contains(name)
+    }
+
+    /// Whether a session is one of those that are not named one by one.
+    pub(crate) fn matches_by_prefix(&self, name: &SessionName) -> bool {
+        let begins = self.prefix.as_ref().is_some_and(|prefix| name.as_str().starts_with(prefix));
+        begins && self.visible.has(name.as_str())
     }
 }
 

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Revision;
+use crate::{principal::Principal, process::Process};
 
 /// Digest of a hold's token. The token itself is kept by nobody but its holder.
 #[derive(Clone, Copy)]
@@ -38,10 +39,9 @@ pub(crate) enum HoldStatus {
 pub(crate) struct Holder {
     pub(crate) label: String,
     pub(crate) pid: i32,
-    pub(crate) uid: u32,
+    pub(crate) principal: Principal,
     pub(crate) executable: String,
     pub(crate) since: SystemTime,
-    pub(crate) host: String,
     /// When the process started, in the kernel's ticks since boot. 0: not known.
     pub(crate) start_time: u64,
     /// The boot that pid and `start_time` are of.
@@ -90,10 +90,18 @@ impl std::fmt::Debug for TokenHash {
 }
 
 impl Holder {
-    /// Of whom nothing is known but the user.
-    pub(crate) fn of_user(uid: u32) -> Self {
-        let (label, executable, host, boot_id) = Default::default();
-        Self { label, pid: 0, uid, executable, since: SystemTime::UNIX_EPOCH, host, start_time: 0, boot_id }
+    /// Of whom nothing else is known.
+    pub(crate) fn of(principal: Principal) -> Self {
+        let (label, executable, boot_id) = Default::default();
+        Self { label, pid: 0, principal, executable, since: SystemTime::UNIX_EPOCH, start_time: 0, boot_id }
+    }
+
+    /// The process that holds. None: it is dead.
+    pub(crate) fn process(&self) -> Option<Process> {
+        match self.principal {
+            Principal::Uid(_) => Process::find(self.pid, self.start_time, &self.boot_id),
+            Principal::Remote(_) => Some(Process::elsewhere()),
+        }
     }
 
     /// For people: label, pid and program.
@@ -107,14 +115,15 @@ impl Holder {
 
 impl From<&Holder> for v1::Holder {
     fn from(holder: &Holder) -> Self {
-        let Holder { label, pid, uid, executable, since, host, start_time: _, boot_id: _ } = holder;
+        let Holder { label, pid, principal, executable, since, start_time: _, boot_id: _ } = holder;
+        let (uid, host) = principal.to_parts();
         Self {
             label: label.clone(),
             pid: *pid,
             uid: uid.cast_signed(),
             executable: executable.clone(),
             since: Some((*since).into()),
-            host: host.clone(),
+            host: host.to_owned(),
         }
     }
 }
@@ -123,8 +132,8 @@ impl From<v1::Holder> for Holder {
     fn from(holder: v1::Holder) -> Self {
         let v1::Holder { label, pid, uid, executable, since, host } = holder;
         let since = since.and_then(|since| since.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let uid = uid.cast_unsigned();
-        Self { label, pid, uid, executable, since, host, start_time: 0, boot_id: String::new() }
+        let principal = Principal::from_parts(uid.cast_unsigned(), &host);
+        Self { label, pid, principal, executable, since, start_time: 0, boot_id: String::new() }
     }
 }
 

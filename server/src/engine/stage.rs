@@ -131,7 +131,7 @@ impl<'a, J: Journal> Stage<'a, J> {
         let Some(bearer) = bearer else { return Ok(()) };
         let hold = self.draft(name).hold.as_ref().filter(|hold| hold.token == bearer.token);
         let hold = hold.ok_or(Error::Fenced)?;
-        if hold.holder.uid != bearer.uid {
+        if hold.holder.principal != bearer.principal {
             return Err(Error::NotPermitted);
         }
         let released = hold.status == HoldStatus::Released && matches!(op, Op::Delete | Op::Release);

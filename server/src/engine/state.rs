@@ -9,6 +9,7 @@ use sessiond_proto::SessionName;
 use sessiond_session::{Auth, AuthKey, Session};
 
 use super::{Bearer, Commit, Error, Event, Hold, HoldStatus, Holder, Revision, journal::Transaction};
+use crate::principal::Principal;
 
 /// The sessions by name. A clone costs nothing and never changes.
 pub(crate) type Sessions = OrdMap<SessionName, Entry>;
@@ -26,7 +27,7 @@ pub(crate) struct State {
     /// Which keys are here.
     keys_kept: KeysKept,
     /// Stands for whoever held a session before, by user: all that matters of them then.
-    former: HashMap<u32, Arc<Holder>>,
+    former: HashMap<Principal, Arc<Holder>>,
 }
 
 /// Which keys are in memory.
@@ -119,8 +120,8 @@ impl State {
     pub(crate) fn set_hold(&mut self, name: &SessionName, mut hold: Hold) {
         let held = hold.status == HoldStatus::Held;
         if matches!(hold.status, HoldStatus::Released | HoldStatus::Over) {
-            let former =
-                self.former.entry(hold.holder.uid).or_insert_with_key(|uid| Holder::of_user(*uid).into());
+            let former = self.former.entry(hold.holder.principal.clone());
+            let former = former.or_insert_with_key(|principal| Holder::of(principal.clone()).into());
             hold.holder = Arc::clone(former);
         }
         let entry = self.entry_mut(name);
@@ -219,7 +220,7 @@ impl Entry {
     /// Checks a token that is shown to read what only the holder may.
     pub(crate) fn check(&self, bearer: &Bearer) -> Result<(), Error> {
         let hold = self.held().filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
-        if hold.holder.uid == bearer.uid { Ok(()) } else { Err(Error::NotPermitted) }
+        if hold.holder.principal == bearer.principal { Ok(()) } else { Err(Error::NotPermitted) }
     }
 
     /// Who holds the session.

@@ -4,6 +4,7 @@ use sessiond_proto::SessionName;
 use sessiond_session::{Clear, Session, StateChange};
 
 use super::{Error, Holder, Keep, LostReason, Revision, TokenHash, weight};
+use crate::principal::Principal;
 
 /// A write, parsed and valid, waiting to be committed.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct Write {
 #[derive(Debug, Clone)]
 pub(crate) struct Bearer {
     pub(crate) token: TokenHash,
-    pub(crate) uid: u32,
+    pub(crate) principal: Principal,
 }
 
 /// What to write.

@@ -20,7 +20,6 @@ use tracing::{info, warn};
 use crate::{
     caller::Caller,
     engine::{Bearer, Engine, Error, Hold, HoldStatus, Holder, LostReason, Op, Revision, TokenHash, Write},
-    process::Process,
     shutdown::Shutdown,
 };
 
@@ -98,9 +97,8 @@ impl Holds {
                 HoldStatus::Ended => Some(End::Lost(LostReason::EndedByAdmin)),
                 HoldStatus::Released | HoldStatus::Over => continue,
             };
-            let Holder { pid, start_time, boot_id, .. } = &*hold.holder;
-            let process = Process::find(*pid, *start_time, boot_id);
-            info!(session = %name, pid, alive = process.is_some(), "a hold goes on from before the start");
+            let process = hold.holder.process();
+            info!(session = %name, pid = hold.holder.pid, alive = process.is_some(), "a hold goes on from before the start");
             let tenure = Tenure::restored(hold.fence, process, end);
             self.seat(name).take(&tenure);
             self.follow(name.clone(), tenure);
@@ -118,11 +116,11 @@ impl Holds {
 
     /// Goes on with a hold on a new stream. The stream that it had is told that it lost it.
     pub(crate) async fn resume(&self, claim: Claim, token: Token) -> Result<HoldStream, Error> {
-        let bearer = Bearer { token: TokenHash::of(token.expose()), uid: claim.caller.uid };
+        let bearer = Bearer { token: TokenHash::of(token.expose()), principal: claim.caller.principal() };
         let current =
             self.current(&claim.name).filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
         // Whoever is refused leaves the hold on the stream that it has.
-        if current.holder.uid != bearer.uid {
+        if current.holder.principal != bearer.principal {
             return Err(Error::NotPermitted);
         }
         let tenure = self.seat(&claim.name).tenure_of(current.fence).ok_or(Error::Fenced)?;
@@ -133,7 +131,7 @@ impl Holds {
         let resumption = tenure.resume().ok_or(Error::Fenced)?;
         let write = Write { bearer: Some(bearer), ..Write::own(claim.name.clone(), Op::Resume { holder }) };
         self.0.engine.commit(write).await?;
-        let attachment = resumption.attach(claim.caller.process.clone());
+        let attachment = resumption.attach(claim.caller.process().cloned());
         self.seat(&claim.name).changed();
         Ok(HoldStream::resumed(self.clone(), claim, token, attachment))
     }
@@ -183,7 +181,7 @@ impl Holds {
             self.take_back(claim, hash).await;
         }
         let fence = granted?.revision;
-        let (tenure, attachment) = Tenure::grant(fence, claim.caller.process.clone());
+        let (tenure, attachment) = Tenure::grant(fence, claim.caller.process().cloned());
         self.seat(&claim.name).take(&tenure);
         self.follow(claim.name.clone(), tenure);
         info!(session = %claim.name, fence, holder = holder.describe(), "granted");
@@ -192,7 +190,7 @@ impl Holds {
 
     /// A grant of unknown outcome was not answered, so nobody has its token: if it is there, it is let go.
     async fn take_back(&self, claim: &Claim, token: TokenHash) {
-        let bearer = Some(Bearer { token, uid: claim.caller.uid });
+        let bearer = Some(Bearer { token, principal: claim.caller.principal() });
         for _ in 0..100 {
             let write = Write { bearer: bearer.clone(), ..Write::own(claim.name.clone(), Op::Release) };
             match self.0.engine.commit(write).await {
@@ -322,18 +320,17 @@ impl Seat {
 }
 
 fn holder(claim: &Claim, label: String) -> Holder {
-    let Caller { uid, gid: _, pid, process, executable, streams: _ } = &claim.caller;
-    let (start_time, boot_id) = match process {
+    let caller = &claim.caller;
+    let (start_time, boot_id) = match caller.process() {
         Some(process) => (process.id().start_time, process.id().boot_id.clone()),
         None => (0, String::new()),
     };
     Holder {
         label,
-        pid: *pid,
-        uid: *uid,
-        executable: executable.to_string(),
+        pid: caller.pid(),
+        principal: caller.principal(),
+        executable: caller.executable().to_owned(),
         since: SystemTime::now(),
-        host: String::new(),
         start_time,
         boot_id,
     }

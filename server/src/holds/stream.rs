@@ -188,14 +188,15 @@ impl HoldStream {
                 _ = queueing.changes.changed() => {}
                 () = queueing.place.moved() => {}
                 () = sleep(ASK_AGAIN), if elsewhere => {}
-                () = gone(self.claim.caller.process.as_ref()) => return Ok(None),
+                () = gone(self.claim.caller.process()) => return Ok(None),
                 () = shutdown.requested() => return Err(HoldEnd::ShuttingDown),
             }
         }
     }
 
     async fn granted(&self, token: Token, attachment: &Attachment) -> Result<Granted, HoldEnd> {
-        let bearer = Bearer { token: TokenHash::of(token.expose()), uid: self.claim.caller.uid };
+        let bearer =
+            Bearer { token: TokenHash::of(token.expose()), principal: self.claim.caller.principal() };
         let Loaded { session, revision, holder: _ } =
             self.holds.0.engine.load(&self.claim.name, Some(&bearer)).await?;
         let resume_within = self.holds.0.timing.resume_window;

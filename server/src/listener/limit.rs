@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::caller::Caller;
+use crate::{allowance::Allowances, caller::Caller, policy::Policy};
 
 /// Descriptors of a connection: its socket, and the handle of the process behind it.
 const FILES_PER_CONNECTION: u64 = 2;
@@ -22,6 +22,7 @@ const STRANGERS: usize = 8;
 pub(super) struct ConnectionLimit {
     places: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    allowances: Allowances,
 }
 
 impl ConnectionLimit {
@@ -31,6 +32,7 @@ impl ConnectionLimit {
         Self {
             places: Arc::new(Semaphore::new(connections as usize)),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
+            allowances: Allowances::of_connections(connections as usize),
         }
     }
 
@@ -43,14 +45,19 @@ impl ConnectionLimit {
         places.acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// The places of a connection that got one, by who is at its end. None: there are too many like that.
+    /// The places of a connection that got one, by who is at its end; that caller has its allowance from now on. None: there are
+    /// too many like that.
     pub(super) fn admit(
         &self,
-        caller: &Caller,
+        policy: &Policy,
+        caller: &mut Caller,
         place: OwnedSemaphorePermit,
     ) -> Option<Vec<OwnedSemaphorePermit>> {
-        if caller.is_permitted() {
-            return Some(vec![place]);
+        if policy.admits(caller).is_ok() {
+            caller.allowance = self.allowances.of(&caller.principal());
+            let Some(allowance) = &caller.allowance else { return Some(vec![place]) };
+            caller.room = allowance.room();
+            return Some(vec![place, allowance.connection()?]);
         }
         let stranger = Arc::clone(&self.strangers).try_acquire_owned().ok()?;
         Some(vec![place, stranger])
@@ -63,7 +70,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::{ConnectionLimit, STRANGERS};
-    use crate::caller::Caller;
+    use crate::{caller::Caller, policy::Policy};
 
     #[test]
     fn connections_get_a_share_of_the_descriptors() {
@@ -87,16 +94,37 @@ mod tests {
     #[tokio::test]
     async fn strangers_keep_nobody_out() {
         let (_client, server) = UnixStream::pair().expect("two sockets");
-        let caller = Caller::of(&server).expect("known");
-        let stranger = Caller { uid: caller.uid + 1, ..caller.clone() };
+        let mut caller = Caller::of(&server).expect("known");
+        let mut stranger = Caller::remote(None, "192.0.2.1:1".parse().expect("an address"));
+        let policy = Policy::open(None).expect("no file");
         let limit = ConnectionLimit::for_open_files(0);
         let mut admitted = Vec::new();
         for _ in 0..STRANGERS {
-            admitted.push(limit.admit(&stranger, limit.place().await).expect("not too many"));
+            admitted.push(limit.admit(&policy, &mut stranger, limit.place().await).expect("not too many"));
         }
-        assert!(limit.admit(&stranger, limit.place().await).is_none());
-        assert!(limit.admit(&caller, limit.place().await).is_some());
+        assert!(limit.admit(&policy, &mut stranger, limit.place().await).is_none());
+        assert!(limit.admit(&policy, &mut caller, limit.place().await).is_some());
         admitted.pop();
-        assert!(limit.admit(&stranger, limit.place().await).is_some());
+        assert!(limit.admit(&policy, &mut stranger, limit.place().await).is_some());
+    }
+
+    #[tokio::test]
+    async fn another_user_gets_a_share_of_the_connections_and_leaves_the_others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("policy.toml");
+        std::fs::write(&file, "[[rule]]\ncertificate = '*'\nsessions = '*'\nallow = 'watch'\n")
+            .expect("written");
+        let policy = Policy::open(Some(file)).expect("valid");
+        let limit = ConnectionLimit::for_open_files(0);
+        let caller =
+            |name: &str| Caller::remote(Some(name.into()), "192.0.2.1:1".parse().expect("an address"));
+        let mut admitted = Vec::new();
+        for _ in 0..4 {
+            admitted.push(limit.admit(&policy, &mut caller("a"), limit.place().await).expect("its share"));
+        }
+        assert!(limit.admit(&policy, &mut caller("a"), limit.place().await).is_none());
+        let mut other = caller("b");
+        assert!(limit.admit(&policy, &mut other, limit.place().await).is_some());
+        assert!(other.allowance.is_some());
     }
 }

@@ -22,11 +22,17 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, time::sleep};
 
 use self::{limit::ConnectionLimit, socket::Socket, socket_file::SocketFile};
-use crate::{caller::Caller, exit::Exit, hardening};
+use crate::{
+    caller::{Caller, Local, Origin},
+    exit::Exit,
+    hardening,
+    policy::Policy,
+};
 
 pub(crate) use self::{
     connection::Connection,
     life_lines::{LifeLines, is_served, let_go},
+    socket_file::Door,
 };
 
 /// How long nothing is accepted after the system could not give a connection, for lack of descriptors or memory.
@@ -38,6 +44,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
     limit: ConnectionLimit,
+    door: Door,
+    policy: Policy,
 }
 
 /// A socket that cannot be listened to.
@@ -93,32 +101,46 @@ struct Listener {
 
 impl Listeners {
     /// Listens at a path, and at a name in the abstract namespace too. Needs a runtime. How many connections there may be goes
-    /// by how many files the process may have open now.
+    /// by how many files the process may have open now; who is let in, by the policy.
     ///
     /// # Errors
     /// Where one of the sockets is not to be had; then none is left behind.
-    pub(crate) fn bind(path: &Path, abstract_name: Option<&str>) -> Result<Self, ListenError> {
+    pub(crate) fn bind(
+        path: &Path,
+        abstract_name: Option<&str>,
+        policy: Policy,
+    ) -> Result<Self, ListenError> {
+        if policy.is_for_others() {
+            socket_file::make_passable_directory(path)?;
+        }
         let (socket, file) = SocketFile::bind(path)?;
+        let door = file.door();
+        door.open_as_wide_as(&policy);
         let io = |source| ListenError::Io { socket: path.to_owned(), source };
         let mut listeners = vec![Listener { _file: Some(file), socket: to_tokio(socket).map_err(io)? }];
         if let Some(name) = abstract_name {
             listeners.push(Listener { _file: None, socket: bind_abstract(name)? });
         }
-        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()) })
+        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()), door, policy })
+    }
+
+    /// The way to the socket's file, which may be opened to others later.
+    pub(crate) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Every connection, with who is at its end. The stream never ends and never fails; what a client or a lack of
     /// descriptors spoils is logged. Beyond the limit connections wait until one is closed. Dropped, the sockets are closed.
     ///
-    /// Other users' connections are in it too, a few at a time, so that a service can tell them why they are refused: see
-    /// [`Caller::is_permitted`].
+    /// Those of callers that the policy has no rule for are in it too, a few at a time, so that a service can tell them why they are refused: see
+    /// [`Policy::admits`].
     pub(crate) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
-        let Self { listeners, limit } = self;
+        let Self { listeners, limit, policy, door: _ } = self;
         stream::select_all(listeners.into_iter().map(|listener| {
-            let start = (listener, limit.clone());
-            stream::unfold(start, |(listener, limit)| async {
-                let connection = listener.accept(&limit).await;
-                Some((Ok(connection), (listener, limit)))
+            let start = (listener, limit.clone(), policy.clone());
+            stream::unfold(start, |(listener, limit, policy)| async {
+                let connection = listener.accept(&limit, &policy).await;
+                Some((Ok(connection), (listener, limit, policy)))
             })
             .boxed()
         }))
@@ -126,7 +148,7 @@ impl Listeners {
 }
 
 impl Listener {
-    async fn accept(&self, limit: &ConnectionLimit) -> Connection {
+    async fn accept(&self, limit: &ConnectionLimit, policy: &Policy) -> Connection {
         loop {
             let place = limit.place().await;
             let accepted = self.socket.accept().await.and_then(|(stream, _)| {
@@ -134,13 +156,17 @@ impl Listener {
                 Ok((Socket::new(stream)?, caller))
             });
             match accepted {
-                Ok((socket, caller)) => match limit.admit(&caller, place) {
+                Ok((socket, mut caller)) => match limit.admit(policy, &mut caller, place) {
                     Some(places) => {
-                        let Caller { uid, gid, pid, executable, process: _, streams: _ } = &caller;
-                        tracing::debug!(uid, gid, pid, %executable, "connected");
+                        if let Origin::Local(Local { uid, gid, groups, pid, executable, .. }) = &caller.origin
+                        {
+                            tracing::debug!(uid, gid, ?groups, pid, %executable, "connected");
+                        }
                         return Connection::new(socket, caller, places);
                     }
-                    None => tracing::warn!(uid = caller.uid, pid = caller.pid, "refused another user"),
+                    None => {
+                        tracing::warn!(principal = %caller.principal(), pid = caller.pid(), "refused a stranger");
+                    }
                 },
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
                     tracing::debug!(%error, "a client went before it was accepted");
@@ -200,7 +226,8 @@ mod tests {
     };
     use tonic::transport::server::Connected as _;
 
-    use super::{ListenError, Listeners};
+    use super::{ListenError, Listeners, Policy};
+    use crate::principal::Principal;
 
     fn abstract_name(of: &str) -> String {
         format!("sessiond-test-{of}-{}", process::id())
@@ -210,10 +237,12 @@ mod tests {
     async fn a_connection_carries_bytes_both_ways_and_knows_its_caller() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
-        let mut incoming = Box::pin(Listeners::bind(&socket, None).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, None, Policy::open(None).expect("no file")).expect("bound").incoming(),
+        );
         let mut client = UnixStream::connect(&socket).await.expect("connected");
         let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
-        assert_eq!(connection.connect_info().pid.cast_unsigned(), process::id());
+        assert_eq!(connection.connect_info().pid().cast_unsigned(), process::id());
 
         client.write_all(b"ping").await.expect("written");
         let mut buffer = [0; 4];
@@ -229,13 +258,17 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
         let name = abstract_name("beside");
-        let mut incoming = Box::pin(Listeners::bind(&socket, Some(&name)).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, Some(&name), Policy::open(None).expect("no file"))
+                .expect("bound")
+                .incoming(),
+        );
         let address = SocketAddr::from_abstract_name(&name).expect("a name");
         let _first = StdUnixStream::connect_addr(&address).expect("connected");
         let _second = StdUnixStream::connect(&socket).expect("connected");
         for _ in 0..2 {
             let connection = incoming.next().await.expect("it never ends").expect("it never fails");
-            assert!(connection.connect_info().is_permitted());
+            assert_eq!(connection.connect_info().principal(), Principal::own());
         }
     }
 
@@ -244,19 +277,23 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let [socket, other] = ["sessiond.sock", "other.sock"].map(|name| directory.path().join(name));
         let name = abstract_name("taken");
-        let first = Listeners::bind(&socket, Some(&name)).expect("bound");
-        let error = Listeners::bind(&other, Some(&name)).expect_err("the name is taken");
+        let first =
+            Listeners::bind(&socket, Some(&name), Policy::open(None).expect("no file")).expect("bound");
+        let error = Listeners::bind(&other, Some(&name), Policy::open(None).expect("no file"))
+            .expect_err("the name is taken");
         assert!(matches!(&error, ListenError::InUse { socket } if socket.ends_with(&name)), "{error}");
         assert!(!other.exists());
         drop(first);
-        Listeners::bind(&other, Some(&name)).expect("free again");
+        Listeners::bind(&other, Some(&name), Policy::open(None).expect("no file")).expect("free again");
     }
 
     #[tokio::test]
     async fn a_stopped_listener_leaves_no_socket_and_keeps_its_connections() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sessiond.sock");
-        let mut incoming = Box::pin(Listeners::bind(&socket, None).expect("bound").incoming());
+        let mut incoming = Box::pin(
+            Listeners::bind(&socket, None, Policy::open(None).expect("no file")).expect("bound").incoming(),
+        );
         let mut client = UnixStream::connect(&socket).await.expect("connected");
         let mut connection = incoming.next().await.expect("it never ends").expect("it never fails");
         assert!(incoming.next().now_or_never().is_none());

@@ -16,6 +16,7 @@ use rustix::{
 };
 
 use super::ListenError;
+use crate::policy::Policy;
 
 /// Longest path of a socket: the kernel's 108 bytes without the NUL byte after it (unix(7)).
 const MAX_PATH_LEN: usize = 107;
@@ -24,15 +25,22 @@ const MAX_PATH_LEN: usize = 107;
 const PREFIX: &str = ".sock-";
 const RANDOM_LEN: usize = 6;
 
-/// A socket in the file system, which its user alone can connect to. Dropped, it removes its file, if that is still its own.
+/// A socket in the file system, which its user alone can connect to until its door is opened. Dropped, it removes its file,
+/// if that is still its own.
 #[derive(Debug)]
 pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    door: Door,
     /// The directory with a shared lock on it: systemd-tmpfiles leaves alone what is in a locked directory, where it would
     /// take the socket for a dead one, since the kernel knows it by the name that it was bound to.
     _directory: Option<File>,
+}
+
+/// The file of a socket, by which clients come. Whoever gets in is asked for by the policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 /// What is at a path where a socket shall be.
@@ -70,19 +78,55 @@ impl SocketFile {
         let metadata = fs::symlink_metadata(&temporary).map_err(io)?;
         temporary.persist(path).map_err(|error| io(error.error))?;
         let (device, inode) = (metadata.dev(), metadata.ino());
-        Ok((listener, Self { path: path.to_owned(), device, inode, _directory: locked_directory }))
+        let door = Door { path: path.to_owned(), device, inode };
+        Ok((listener, Self { door, _directory: locked_directory }))
+    }
+
+    pub(super) fn door(&self) -> Door {
+        self.door.clone()
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode));
-        if ours {
+        if self.door.is_ours() {
             // A file that is left is taken for stale by the next daemon.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.door.path);
         }
     }
+}
+
+impl Door {
+    /// Lets all users of this host connect where the policy may be about others than the daemon's own user, and else that one
+    /// alone. What goes wrong is logged: then fewer can connect than may.
+    pub(crate) fn open_as_wide_as(&self, policy: &Policy) {
+        if !self.is_ours() {
+            return;
+        }
+        let is_for_others = policy.is_for_others();
+        let mode = if is_for_others { 0o666 } else { 0o600 };
+        let socket = self.path.display();
+        if let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(mode)) {
+            tracing::warn!(%socket, %error, "the socket's mode cannot be set to {mode:o}");
+        }
+        let passable = |directory| fs::metadata(directory).is_ok_and(|metadata| metadata.mode() & 0o001 != 0);
+        if is_for_others && !self.path.parent().is_some_and(passable) {
+            tracing::warn!(%socket, "other users cannot reach the socket: let them pass its directory with chmod o+x");
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
+    }
+}
+
+/// Makes the directory of a socket, if it is missing, so that others can pass it, though not look around.
+pub(super) fn make_passable_directory(socket: &Path) -> Result<(), ListenError> {
+    let Some(directory) = socket.parent().filter(|directory| !directory.exists()) else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let made = made.and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o711)));
+    made.map_err(|source| ListenError::Io { socket: socket.to_owned(), source })
 }
 
 fn check_length(path: &Path, directory: &Path) -> Result<(), ListenError> {
@@ -234,7 +278,7 @@ mod tests {
         let room = 107 - parent.path().as_os_str().len() - 1;
         let fits = parent.path().join("x".repeat(room));
         let (_listener, file) = SocketFile::bind(&fits).expect("it fits");
-        assert_eq!(fs::symlink_metadata(&fits).expect("there").ino(), file.inode);
+        assert_eq!(fs::symlink_metadata(&fits).expect("there").ino(), file.door.inode);
         let error = SocketFile::bind(&parent.path().join("x".repeat(room + 2))).expect_err("too long");
         assert!(matches!(error, ListenError::PathTooLong { excess: 2, .. }), "{error}");
     }

@@ -12,6 +12,7 @@ use nix::{
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::proc::Executable;
 use self::{
     pidfd::Pidfd,
     proc::{HERE, Stat, stat},
@@ -63,6 +64,12 @@ impl Process {
         Some(Self(Arc::new(Known { id, life })))
     }
 
+    /// A process of another host: nobody tells us when it ends.
+    pub(crate) fn elsewhere() -> Self {
+        let id = ProcessId { pid: 0, start_time: 0, boot_id: String::new() };
+        Self(Arc::new(Known { id, life: Life::Unknowable }))
+    }
+
     /// The process that connected a Unix socket to ours, which has this pid (0: in another namespace).
     pub(crate) fn of_peer(socket: &impl AsFd, pid: i32) -> Self {
         let life = match getsockopt(socket, PeerPidfd) {
@@ -98,11 +105,18 @@ impl Process {
         }
     }
 
-    /// The path of the program that it runs, without control characters. Empty: we may not know.
-    pub(crate) fn executable(&self) -> String {
-        let path = proc::executable(self.0.id.pid);
+    /// The program that it runs.
+    pub(crate) fn executable(&self) -> Executable {
+        let executable = proc::executable(self.0.id.pid);
         // Read while it was alive, so it is its own.
-        if self.is_alive() { path } else { String::new() }
+        if self.is_alive() { executable } else { Executable::default() }
+    }
+
+    /// Its groups beside the effective one. Empty: it has none, or we may not know.
+    pub(crate) fn groups(&self) -> Vec<u32> {
+        let groups = proc::groups(self.0.id.pid);
+        // Read while it was alive, so they are its own.
+        if self.is_alive() { groups } else { Vec::new() }
     }
 }
 
@@ -236,7 +250,7 @@ mod tests {
             .expect("started");
         let (mut connection, _) =
             timeout(DEADLINE, listener.accept()).await.expect("in time").expect("accepted");
-        let process = Caller::of(&connection).expect("known").process.expect("on this host");
+        let process = Caller::of(&connection).expect("known").process().cloned().expect("on this host");
         let grandchild = timeout(DEADLINE, connection.read_i32()).await.expect("in time").expect("told");
         assert!(process.is_alive());
         assert!(process.exited().now_or_never().is_none());

@@ -1,6 +1,6 @@
 //! What `/proc` tells about processes (proc(5)).
 
-use std::{fs, sync::LazyLock};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, sync::LazyLock};
 
 /// Where pids and start times mean something: the boot, and in it the namespace of pids. As text
 /// `BOOT_ID/NAMESPACE`, the kernel's boot id and the inode of the namespace.
@@ -26,11 +26,33 @@ pub(super) fn stat(pid: i32) -> Option<Stat> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The path of the program that a process runs, safe to show: what is not text or would steer a terminal is replaced.
-/// Empty: we may not know.
-pub(super) fn executable(pid: i32) -> String {
-    let path = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    path.to_string_lossy().replace(char::is_control, "\u{FFFD}")
+/// The program that a process runs.
+#[derive(Debug, Default)]
+pub(crate) struct Executable {
+    /// Its path, safe to show: what is not text or would steer a terminal is replaced. Empty: we may not know.
+    pub(crate) path: String,
+    /// Whether it is the file that we see at that path. Not so where the file was replaced or removed, and where the process
+    /// has other files mounted there.
+    pub(crate) is_at_its_path: bool,
+}
+
+pub(super) fn executable(pid: i32) -> Executable {
+    let link = format!("/proc/{pid}/exe");
+    let path = fs::read_link(&link).unwrap_or_default();
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    // The link leads to the file itself, whatever is at its path.
+    let runs = identity(Path::new(&link));
+    let is_at_its_path = runs.is_some() && runs == identity(&path);
+    Executable { path: path.to_string_lossy().replace(char::is_control, "\u{FFFD}"), is_at_its_path }
+}
+
+/// A process's groups beside the effective one. Empty: it has none, or we may not know.
+pub(super) fn groups(pid: i32) -> Vec<u32> {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    // The process's name is in it too, with its line breaks escaped.
+    let groups = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Groups:"));
+    let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok()).unwrap_or_default();
+    groups.split_ascii_whitespace().filter_map(|group| group.parse().ok()).collect()
 }
 
 fn parse(stat: &[u8]) -> Option<Stat> {

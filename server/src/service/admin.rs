@@ -3,7 +3,10 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::instrument;
 
 use super::{Daemon, FEATURES, Refusal, caller, export, import, parse, place, streams::ResponseStream};
-use crate::engine::{Figures, Settled};
+use crate::{
+    engine::{Figures, Settled},
+    policy::Permission,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -14,14 +17,16 @@ impl AdminService for Daemon {
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn end_hold(&self, request: Request<v1::EndHoldRequest>) -> Answer<v1::EndHoldResponse> {
         let name = parse::name(&request.get_ref().name)?;
+        self.permit(&caller(&request)?, Permission::Admin, &name)?;
         self.holds.end(&name).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::EndHoldResponse {}))
     }
 
     async fn get_server_info(
         &self,
-        _: Request<v1::GetServerInfoRequest>,
+        request: Request<v1::GetServerInfoRequest>,
     ) -> Answer<v1::GetServerInfoResponse> {
+        self.permit_some(&caller(&request)?, Permission::List)?;
         let figures = self.engine.figures();
         Ok(Response::new(v1::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -37,8 +42,10 @@ impl AdminService for Daemon {
         &self,
         request: Request<v1::SettleMirrorRequest>,
     ) -> Answer<v1::SettleMirrorResponse> {
+        let caller = caller(&request)?;
         let v1::SettleMirrorRequest { name, action } = request.into_inner();
         let (name, action) = (parse::name(&name)?, parse::mirror_action(action)?);
+        self.permit(&caller, Permission::Admin, &name)?;
         let settled = self.engine.settle_mirror(&name, action).await.map_err(Refusal::from)?;
         let Settled { revision, kept_as } = settled;
         Ok(Response::new(v1::SettleMirrorResponse { revision, kept_as: kept_as.unwrap_or_default() }))

@@ -1,18 +1,15 @@
 //! AdvanceStream: changes are committed in the chunks in which they arrive, each acknowledged by one message.
 
-use std::sync::Arc;
-
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, StateChange};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
 
-use super::{Refusal, parse, streams::ResponseStream};
+use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
-    engine::{Bearer, Engine, Error, Op, Outcome, Write, weight},
-    shutdown::Shutdown,
+    engine::{Bearer, Op, Outcome, Write, weight},
+    policy::Permission,
 };
 
 /// Most changes in one write: enough that the cost of a transaction is small beside them. And about how many bytes of them,
@@ -22,8 +19,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// A stream of changes. While one chunk is committed, the client's next ones arrive.
 pub(super) struct Changes {
-    engine: Arc<dyn Engine>,
-    shutdown: Shutdown,
+    daemon: Daemon,
     caller: Caller,
     requests: Streaming<v1::AdvanceStreamRequest>,
     /// From the first message.
@@ -32,7 +28,7 @@ pub(super) struct Changes {
     sequence: i64,
     /// What ends the stream, to be told once what came before it is acknowledged.
     end: Option<Status>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What arrived together: changes that are valid, and what came after them that is not.
@@ -54,13 +50,12 @@ pub(super) fn serve(changes: Changes) -> ResponseStream<v1::AdvanceStreamRespons
 
 impl Changes {
     pub(super) fn new(
-        engine: Arc<dyn Engine>,
-        shutdown: Shutdown,
+        daemon: Daemon,
         caller: Caller,
         requests: Streaming<v1::AdvanceStreamRequest>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
-        Self { engine, shutdown, caller, requests, hold: None, sequence: 0, end: None, _place: place }
+        Self { daemon, caller, requests, hold: None, sequence: 0, end: None, _place: place }
     }
 
     async fn next(&mut self) -> Result<Option<v1::AdvanceStreamResponse>, Status> {
@@ -69,7 +64,7 @@ impl Changes {
         }
         let first = tokio::select! {
             first = self.requests.next() => first,
-            () = self.shutdown.requested() => return Err(Refusal::ShuttingDown.into()),
+            () = self.daemon.shutdown.requested() => return Err(Refusal::ShuttingDown.into()),
         };
         let Some(first) = first else { return Ok(None) };
         let Chunk { changes, end } = self.read(first);
@@ -153,14 +148,17 @@ impl Changes {
             request: None,
             expected: None,
         };
-        let refused = |sequence, error: Error| {
-            Status::from(Refusal::Change { sequence, refusal: Box::new(error.into()) })
+        let refused = |sequence, refusal: Refusal| {
+            Status::from(Refusal::Change { sequence, refusal: Box::new(refusal) })
         };
-        let outcome = self.engine.commit(write).await.map_err(|error| refused(self.sequence + 1, error))?;
+        let permitted = self.daemon.permit_write(&self.caller, Permission::Hold, &write);
+        permitted.map_err(|denied| refused(self.sequence + 1, denied))?;
+        let outcome = self.daemon.engine.commit(write).await;
+        let outcome = outcome.map_err(|error| refused(self.sequence + 1, error.into()))?;
         let Outcome { revision, applied, refused: error } = outcome;
         self.sequence += i64::try_from(applied).unwrap_or(i64::MAX);
         if let Some(error) = error {
-            self.end = Some(refused(self.sequence + 1, error));
+            self.end = Some(refused(self.sequence + 1, error.into()));
         }
         Ok(Some(v1::AdvanceStreamResponse { sequence: self.sequence, revision }))
     }

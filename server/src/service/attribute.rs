@@ -7,7 +7,10 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, instrument};
 
 use super::{Daemon, Refusal, caller, list, parse};
-use crate::engine::{AttributeRange, Keep, Op};
+use crate::{
+    engine::{AttributeRange, Keep, Op},
+    policy::Permission,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -31,6 +34,7 @@ impl AttributeService for Daemon {
         check_once(&attributes, &delete_keys)?;
         let keep = Keep::PutAttributes { attributes, delete: delete_keys };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
+        self.permit_write(&caller, Permission::Peers, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         debug!(revision, "attributes put");
         Ok(Response::new(v1::PutAttributesResponse { revision }))
@@ -46,6 +50,7 @@ impl AttributeService for Daemon {
         parse::kept_at_once("keys", keys.len(), 0)?;
         check_keys("keys", &keys)?;
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
         let (found, revision) = self.engine.attributes(&name, bearer, keys).await.map_err(Refusal::from)?;
         let attributes = found.into_iter().map(Into::into).collect();
         Ok(Response::new(v1::GetAttributesResponse { attributes, revision }))
@@ -65,6 +70,7 @@ impl AttributeService for Daemon {
         let size = list::page_size(page_size)?;
         let after = if page_token.is_empty() { None } else { Some(list::read_token(&page_token, &prefix)?) };
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
         // One more, to know whether there are any after the page.
         let range = AttributeRange { prefix: prefix.clone(), after, count: size + 1, bytes: PAGE_BYTES };
         let told = self.engine.list_attributes(&name, bearer, range).await;
@@ -100,6 +106,7 @@ impl AttributeService for Daemon {
         check_keys("keys", &keys)?;
         let keep = Keep::DeleteAttributes { keys, prefix };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
+        self.permit_write(&caller, Permission::Peers, &write)?;
         let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
         let (revision, deleted) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, deleted, "attributes deleted");

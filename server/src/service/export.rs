@@ -7,9 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 use zeroize::Zeroizing;
 
-use super::{Daemon, Refusal, parse, streams::ResponseStream};
+use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
+    policy::Permission,
     transfer::{Export, GivenOut, Losses},
 };
 
@@ -21,7 +22,7 @@ struct Told {
     files: VecDeque<(String, Zeroizing<Vec<u8>>)>,
     /// How much of the first file was told. 0: not even its path.
     told: usize,
-    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _places: (Place, OwnedSemaphorePermit),
 }
 
 /// Makes what is given out.
@@ -38,16 +39,14 @@ pub(super) async fn export(
         losses: if lossy { Losses::Accepted } else { Losses::Refused },
         bearer: parse::bearer(&token, caller)?,
     };
+    daemon.permit(caller, Permission::Admin, &export.name)?;
     let given_out = daemon.transfers.export(&*daemon.engine, export).await?;
     info!(session = name, revision = given_out.revision, format, "exported");
     Ok(given_out)
 }
 
 /// Tells it, in as many messages as it takes.
-pub(super) fn messages(
-    given_out: GivenOut,
-    place: OwnedSemaphorePermit,
-) -> ResponseStream<v1::ExportResponse> {
+pub(super) fn messages(given_out: GivenOut, place: Place) -> ResponseStream<v1::ExportResponse> {
     let GivenOut { revision, left_behind, files, room } = given_out;
     let first = v1::ExportResponse { revision, left_behind, ..Default::default() };
     let told = Told { files: files.into_iter().collect(), told: 0, _places: (place, room) };

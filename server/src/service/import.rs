@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{Daemon, Refusal, parse};
 use crate::{
     caller::Caller,
+    policy::Permission,
     transfer::{Existing, Import, TakenIn},
 };
 
@@ -29,6 +30,7 @@ pub(super) async fn import(
     };
     let (import, mut piece) = parsed(first, caller)?;
     let name = import.name.clone();
+    daemon.permit(caller, Permission::Admin, &name)?;
     let mut intake = transfers.begin(&**engine, &import).await.map_err(Refusal::from)?;
     loop {
         intake.take(piece.file, piece.data).map_err(Refusal::from)?;

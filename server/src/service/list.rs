@@ -4,15 +4,23 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::InvalidSession;
 
-use super::Refusal;
-use crate::engine::{Engine, Entry};
+use super::{Daemon, Refusal};
+use crate::{
+    caller::Caller,
+    engine::{Engine, Entry},
+    policy::Permission,
+};
 
 /// Sessions, or attributes, on a page, unless the client says otherwise, and at the most.
 const PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
-/// A page of sessions.
-pub(super) fn page(engine: &dyn Engine, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
+/// A page of the sessions that the caller may see.
+pub(super) fn page(
+    daemon: &Daemon,
+    caller: &Caller,
+    request: v1::ListRequest,
+) -> Result<v1::ListResponse, Refusal> {
     let v1::ListRequest { page_size, page_token, name_prefix } = request;
     let size = self::page_size(page_size)?;
     let last = if page_token.is_empty() { None } else { Some(read_token(&page_token, &name_prefix)?) };
@@ -23,10 +31,12 @@ pub(super) fn page(engine: &dyn Engine, request: v1::ListRequest) -> Result<v1::
         Some(last) => Bound::Excluded(last.as_str()),
         None => Bound::Included(&name_prefix),
     };
+    let visible = daemon.permit_some(caller, Permission::List)?;
+    let engine = &*daemon.engine;
     let snapshot = engine.snapshot();
     let by_prefix = |(name, _): &(&SessionName, &Entry)| name.as_str().starts_with(&name_prefix);
     let rest = snapshot.sessions.range::<_, str>((start, Bound::Unbounded)).take_while(by_prefix);
-    let mut rest = rest.filter(|(_, entry)| entry.is_visible()).peekable();
+    let mut rest = rest.filter(|(name, entry)| entry.is_visible() && visible.has(name.as_str())).peekable();
     let sessions: Vec<_> =
         rest.by_ref().take(size).map(|(name, entry)| summary(engine, name, entry)).collect();
     let next_page_token = match (rest.peek(), sessions.last()) {

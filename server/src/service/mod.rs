@@ -9,9 +9,11 @@ mod import;
 mod list;
 mod parse;
 mod peer;
+mod permit;
 mod session;
 mod status;
 mod streams;
+mod unfinished;
 mod watch;
 
 use std::sync::Arc;
@@ -21,14 +23,24 @@ use sessiond_proto::v1::{
     peer_service_server::PeerServiceServer,
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tonic::{Request, Status, service::interceptor::InterceptedService};
+use tonic::{
+    Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+};
 
 use crate::{
-    caller::Caller, engine::Engine, holds::Holds, shutdown::Shutdown, transfer::Transfers, watch::Snapshots,
+    caller::Caller,
+    engine::Engine,
+    holds::Holds,
+    policy::{Denied, Policy},
+    shutdown::Shutdown,
+    transfer::Transfers,
+    watch::Snapshots,
 };
 
 use status::Refusal;
 pub(crate) use status::in_our_words;
+pub(crate) use unfinished::bounded;
 use watch::Sessions;
 
 /// Largest message that is taken, in bytes.
@@ -44,45 +56,68 @@ pub(crate) struct Daemon {
     pub(crate) holds: Holds,
     pub(crate) snapshots: Snapshots,
     pub(crate) transfers: Transfers,
+    pub(crate) policy: Policy,
     pub(crate) shutdown: Shutdown,
     pub(crate) started: std::time::SystemTime,
 }
 
-/// Lets nobody in but the permitted.
-pub(crate) type Gate = fn(Request<()>) -> Result<Request<()>, Status>;
+/// Lets nobody in whom the policy does not know, nor who asks too often.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(Policy);
+
+/// Any service behind the gate.
+pub(crate) fn gated<S>(service: S, policy: &Policy) -> InterceptedService<S, Gate> {
+    InterceptedService::new(service, Gate(policy.clone()))
+}
 
 /// The service of sessions.
 pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<Sessions, Gate> {
-    InterceptedService::new(Sessions::new(daemon), permitted)
+    let gate = Gate(daemon.policy.clone());
+    InterceptedService::new(Sessions::new(daemon), gate)
 }
 
 /// The service of what sessions know of others.
 pub(crate) fn peer_service(daemon: Daemon) -> InterceptedService<PeerServiceServer<Daemon>, Gate> {
-    InterceptedService::new(PeerServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), permitted)
+    let gate = Gate(daemon.policy.clone());
+    InterceptedService::new(PeerServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
 }
 
 /// The service of what single libraries keep.
 pub(crate) fn attribute_service(daemon: Daemon) -> InterceptedService<AttributeServiceServer<Daemon>, Gate> {
-    let service = AttributeServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE);
-    InterceptedService::new(service, permitted)
+    let gate = Gate(daemon.policy.clone());
+    InterceptedService::new(AttributeServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
 }
 
 /// The service for operators.
 pub(crate) fn admin_service(daemon: Daemon) -> InterceptedService<AdminServiceServer<Daemon>, Gate> {
-    InterceptedService::new(AdminServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), permitted)
+    let gate = Gate(daemon.policy.clone());
+    InterceptedService::new(AdminServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
 }
 
-fn permitted(request: Request<()>) -> Result<Request<()>, Status> {
-    let caller = request.extensions().get::<Caller>();
-    if caller.is_some_and(Caller::is_permitted) { Ok(request) } else { Err(Refusal::NotPermitted.into()) }
+impl Interceptor for Gate {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        let caller = request.extensions().get::<Caller>().ok_or(Refusal::Denied(Denied::Stranger))?;
+        self.0.admits(caller).map_err(Refusal::from)?;
+        match &caller.allowance {
+            Some(allowance) if !allowance.ask() => Err(Refusal::Requests.into()),
+            _ => Ok(request),
+        }
+    }
 }
 
-/// A place for a stream on the caller's connection, until it is dropped.
-fn place(caller: &Caller) -> Result<OwnedSemaphorePermit, Refusal> {
-    Arc::clone(&caller.streams).try_acquire_owned().map_err(|_| Refusal::Streams)
+/// A place for a stream, on the caller's connection and among all that are the caller's, until it is dropped.
+struct Place {
+    _on_connection: OwnedSemaphorePermit,
+    _of_caller: Option<OwnedSemaphorePermit>,
+}
+
+fn place(caller: &Caller) -> Result<Place, Refusal> {
+    let on_connection = Arc::clone(&caller.streams).try_acquire_owned().map_err(|_| Refusal::Streams)?;
+    let of_caller = caller.allowance.as_ref().map(|allowance| allowance.stream().ok_or(Refusal::AllStreams));
+    Ok(Place { _on_connection: on_connection, _of_caller: of_caller.transpose()? })
 }
 
 /// Who calls.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
-    request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)
+    request.extensions().get::<Caller>().cloned().ok_or(Refusal::Denied(Denied::Stranger))
 }

@@ -40,7 +40,7 @@ pub(super) fn token(bytes: &[u8]) -> Result<[u8; TOKEN_LEN], Refusal> {
 }
 
 pub(super) fn bearer(token_bytes: &[u8], caller: &Caller) -> Result<Bearer, Refusal> {
-    Ok(Bearer { token: TokenHash::of(&token(token_bytes)?), uid: caller.uid })
+    Ok(Bearer { token: TokenHash::of(&token(token_bytes)?), principal: caller.principal() })
 }
 
 pub(super) fn hold(request: v1::HoldRequest, caller: Caller) -> Result<(Claim, Option<Token>), Refusal> {
@@ -131,7 +131,7 @@ pub(super) fn watch(request: v1::WatchRequest) -> Result<(Selection, Start, Mode
         Ok(v1::WatchMode::Latest) => Mode::Latest,
         Err(_) => return Err(InvalidSession::new("mode", "is not one that is known here").into()),
     };
-    Ok((Selection { names, prefix }, start, mode, interval(bookmark_interval)?))
+    Ok((Selection { names, prefix, ..Selection::default() }, start, mode, interval(bookmark_interval)?))
 }
 
 pub(super) fn mirror_action(action: i32) -> Result<MirrorAction, Refusal> {

@@ -2,12 +2,14 @@ use futures_util::stream;
 use prost::Message as _;
 use sessiond_proto::v1::{self, peer_key::Key, peer_service_server::PeerService};
 use sessiond_session::{InvalidSession, Peer, peer_kind};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status};
 use tracing::{debug, instrument};
 
-use super::{Daemon, Refusal, caller, parse, place, streams::ResponseStream};
-use crate::engine::{Keep, Listing, Op, PeerFilter, PeerKey, Revision, Word};
+use super::{Daemon, Place, Refusal, caller, parse, place, streams::ResponseStream};
+use crate::{
+    engine::{Keep, Listing, Op, PeerFilter, PeerKey, Revision, Word},
+    policy::Permission,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -16,7 +18,7 @@ struct Told {
     daemon: Daemon,
     revision: Revision,
     rest: Option<Listing>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[tonic::async_trait]
@@ -31,6 +33,7 @@ impl PeerService for Daemon {
         parse::kept_at_once("peers", peers.len(), bytes)?;
         let peers = peers.into_iter().map(Peer::try_from).collect::<Result<_, _>>().map_err(Refusal::from)?;
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(Keep::PutPeers(peers)))?;
+        self.permit_write(&caller, Permission::Peers, &write)?;
         let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
         let (revision, changed) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, changed, "peers put");
@@ -44,6 +47,7 @@ impl PeerService for Daemon {
         parse::kept_at_once("keys", keys.len(), 0)?;
         let keys = keys.into_iter().map(key).collect::<Result<_, _>>()?;
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
         let (found, revision) = self.engine.peers(&name, bearer, keys).await.map_err(Refusal::from)?;
         let results = found.into_iter().map(|peer| v1::PeerResult { peer: peer.map(Into::into) }).collect();
         Ok(Response::new(v1::GetPeersResponse { results, revision }))
@@ -57,6 +61,7 @@ impl PeerService for Daemon {
         let kinds = kinds.into_iter().map(|kind| peer_kind("kinds", kind));
         let kinds = kinds.collect::<Result<_, _>>().map_err(Refusal::from)?;
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
         let filter = PeerFilter { kinds, after_id, seen_after };
         let listing = self.engine.list_peers(&name, bearer, filter).await.map_err(Refusal::from)?;
         let revision = listing.revision;
@@ -81,6 +86,7 @@ impl PeerService for Daemon {
             }
         };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
+        self.permit_write(&caller, Permission::Peers, &write)?;
         let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
         let (revision, deleted) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, deleted, "peers deleted");

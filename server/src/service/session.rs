@@ -1,14 +1,21 @@
 use sessiond_proto::v1::{self, session_service_server::SessionService};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, instrument};
 
 use super::{
     Daemon, Refusal,
     advance_stream::{self, Changes},
-    caller, list, parse, place,
+    caller, list, parse,
+    permit::Permit,
+    place,
     streams::{self, ResponseStream},
 };
-use crate::engine::Loaded;
+use crate::{
+    engine::Loaded,
+    holds::{Claim, Patience},
+    policy::Permission,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -23,11 +30,13 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let (claim, token) = parse::hold(request.into_inner(), caller)?;
+        let permit = Permit::to_hold(self, &claim, token.as_ref())?;
+        let waiting = waiting(&claim)?;
         let stream = match token {
             Some(token) => self.holds.resume(claim, token).await,
             None => self.holds.hold(claim),
         };
-        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, place)))
+        Ok(Response::new(streams::hold(stream.map_err(Refusal::from)?, permit, (place, waiting))))
     }
 
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
@@ -35,6 +44,7 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let v1::ReleaseRequest { name, token } = request.into_inner();
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
+        self.permit_holder(&caller, Permission::Hold, &name, &bearer)?;
         self.holds.release(&name, bearer).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::ReleaseResponse {}))
     }
@@ -45,6 +55,10 @@ impl SessionService for Daemon {
         let v1::LoadRequest { name, token } = request.into_inner();
         let name = parse::name(&name)?;
         let bearer = if token.is_empty() { None } else { Some(parse::bearer(&token, &caller)?) };
+        match &bearer {
+            Some(bearer) => self.permit_holder(&caller, Permission::Hold, &name, bearer)?,
+            None => self.permit(&caller, Permission::Watch, &name)?,
+        }
         let loaded = self.engine.load(&name, bearer.as_ref()).await.map_err(Refusal::from)?;
         let Loaded { session, revision, holder } = loaded;
         let holder = holder.as_deref().map(Into::into);
@@ -55,6 +69,7 @@ impl SessionService for Daemon {
     async fn save(&self, request: Request<v1::SaveRequest>) -> Answer<v1::SaveResponse> {
         let caller = caller(&request)?;
         let write = parse::save(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         debug!(revision, "saved");
         Ok(Response::new(v1::SaveResponse { revision }))
@@ -64,6 +79,7 @@ impl SessionService for Daemon {
     async fn advance(&self, request: Request<v1::AdvanceRequest>) -> Answer<v1::AdvanceResponse> {
         let caller = caller(&request)?;
         let write = parse::advance(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         Ok(Response::new(v1::AdvanceResponse { revision }))
     }
@@ -76,7 +92,7 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let changes = request.into_inner();
-        let changes = Changes::new(self.engine.clone(), self.shutdown.clone(), caller, changes, place);
+        let changes = Changes::new(self.clone(), caller, changes, place);
         Ok(Response::new(advance_stream::serve(changes)))
     }
 
@@ -84,6 +100,7 @@ impl SessionService for Daemon {
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
         let caller = caller(&request)?;
         let write = parse::delete(request.into_inner(), &caller)?;
+        self.permit_write(&caller, Permission::Hold, &write)?;
         let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
         debug!(revision, "deleted");
         Ok(Response::new(v1::DeleteResponse { revision }))
@@ -91,10 +108,19 @@ impl SessionService for Daemon {
 
     #[instrument(level = "debug", skip_all)]
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
-        Ok(Response::new(list::page(&*self.engine, request.into_inner())?))
+        let caller = caller(&request)?;
+        Ok(Response::new(list::page(self, &caller, request.into_inner())?))
     }
 
     async fn watch(&self, _: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
         unreachable!("it is served beside this, as bytes: see `watch`")
+    }
+}
+
+/// Room for one more who waits, if it is one.
+fn waiting(claim: &Claim) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    match (&claim.caller.allowance, claim.patience) {
+        (Some(allowance), Patience::Wait) => allowance.wait().map(Some).ok_or(Refusal::Waits),
+        _ => Ok(None),
     }
 }

@@ -8,7 +8,7 @@ use sessiond_session::InvalidSession;
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{engine::Error, holds::HoldEnd, transfer, watch::WatchEnd};
+use crate::{engine::Error, holds::HoldEnd, policy::Denied, transfer, watch::WatchEnd};
 
 /// When to ask again of a daemon that stops.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -24,8 +24,8 @@ pub(crate) enum Refusal {
     PageToken,
     #[error("a token has 32 bytes; Hold gives one")]
     Token,
-    #[error("this daemon serves only the user that runs it")]
-    NotPermitted,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("the daemon is stopping")]
     ShuttingDown,
     #[error(
@@ -33,6 +33,20 @@ pub(crate) enum Refusal {
         crate::caller::MAX_STREAMS
     )]
     Streams,
+    #[error("a caller has at most {} streams open on all of its connections", crate::allowance::STREAMS)]
+    AllStreams,
+    #[error("a caller waits for at most {} holds at a time", crate::allowance::WAITING)]
+    Waits,
+    #[error(
+        "a caller asks at most {} times a second: ask later, and write through AdvanceStream, which is one request",
+        crate::allowance::REQUESTS
+    )]
+    Requests,
+    #[error(
+        "more large messages are under way than {} MB at a time: finish them before the next",
+        crate::allowance::ROOM >> 20
+    )]
+    Unfinished,
     #[error("a message is larger than {} bytes", super::MAX_MESSAGE)]
     TooLarge,
     #[error("the message is not encoded as the schema says; make the client's code anew from the schema")]
@@ -73,9 +87,14 @@ impl Refusal {
             Self::Session(_) | Self::Undecodable => (Code::InvalidArgument, Reason::InvalidSession),
             Self::PageToken => (Code::InvalidArgument, Reason::InvalidPageToken),
             Self::Token => (Code::InvalidArgument, Reason::TokenRequired),
-            Self::NotPermitted => (Code::PermissionDenied, Reason::NotPermitted),
+            Self::Denied(_) => (Code::PermissionDenied, Reason::NotPermitted),
             Self::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown),
-            Self::TooLarge | Self::Streams => (Code::ResourceExhausted, Reason::LimitExceeded),
+            Self::TooLarge
+            | Self::Streams
+            | Self::AllStreams
+            | Self::Waits
+            | Self::Requests
+            | Self::Unfinished => (Code::ResourceExhausted, Reason::LimitExceeded),
             Self::Change { refusal, .. } => refusal.code_and_reason(),
             Self::Transfer(error) => transfer_code_and_reason(error),
             Self::Engine(error) => engine_code_and_reason(error),

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use v1::hold_response::Event;
 
-use super::{Refusal, watch::trailers};
+use super::{Place, Refusal, permit::Permit, watch::trailers};
 use crate::{
     engine::{Holder, LostReason},
     holds::{Granted, HoldEvent, HoldStream},
@@ -19,13 +19,26 @@ use crate::{
 
 pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-pub(super) fn hold(stream: HoldStream, place: OwnedSemaphorePermit) -> ResponseStream<v1::HoldResponse> {
-    Box::pin(stream::unfold(Some((stream, place)), |stream| async {
-        let (mut stream, place) = stream?;
-        match stream.next().await {
-            Ok(Some(event)) => Some((Ok(hold_response(event)), Some((stream, place)))),
-            Ok(None) => None,
-            Err(end) => Some((Err(Refusal::from(end).into()), None)),
+/// A hold's. It has a place among those who wait until it is told something else.
+pub(super) fn hold(
+    stream: HoldStream,
+    permit: Permit,
+    places: (Place, Option<OwnedSemaphorePermit>),
+) -> ResponseStream<v1::HoldResponse> {
+    Box::pin(stream::unfold(Some((stream, permit, places)), |stream| async {
+        let (mut stream, mut permit, (place, waiting)) = stream?;
+        let event = match stream.next().await {
+            Ok(event) => event?,
+            Err(end) => return Some((Err(Refusal::from(end).into()), None)),
+        };
+        // That it is over, everybody is told.
+        let permitted = if let HoldEvent::Lost(_) = event { Ok(()) } else { permit.ask_again() };
+        match permitted {
+            Ok(()) => {
+                let waiting = waiting.filter(|_| matches!(event, HoldEvent::Waiting { .. }));
+                Some((Ok(hold_response(event)), Some((stream, permit, (place, waiting)))))
+            }
+            Err(refusal) => Some((Err(refusal.into()), None)),
         }
     }))
 }
@@ -33,13 +46,15 @@ pub(super) fn hold(stream: HoldStream, place: OwnedSemaphorePermit) -> ResponseS
 /// The frames of a watch's body.
 pub(super) fn watch(
     watcher: Watcher,
-    place: OwnedSemaphorePermit,
+    permit: Permit,
+    place: Place,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
-    stream::unfold(Some((watcher, place)), |watcher| async {
-        let (mut watcher, place) = watcher?;
-        match watcher.next().await {
-            Ok(messages) => Some((Ok(Frame::data(messages)), Some((watcher, place)))),
-            Err(end) => Some((Ok(trailers(&Refusal::from(end).into())), None)),
+    stream::unfold(Some((watcher, permit, place)), |watcher| async {
+        let (mut watcher, mut permit, place) = watcher?;
+        let told = watcher.next().await.map_err(Refusal::from);
+        match told.and_then(|messages| permit.ask_again().map(|()| messages)) {
+            Ok(messages) => Some((Ok(Frame::data(messages)), Some((watcher, permit, place)))),
+            Err(refusal) => Some((Ok(trailers(&refusal.into())), None)),
         }
     })
 }

@@ -15,9 +15,10 @@ use tonic::{Status, Streaming, body::Body, codec::Codec as _, server::NamedServi
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{Daemon, MAX_MESSAGE, Refusal, parse, place, streams};
+use super::{Daemon, MAX_MESSAGE, Refusal, parse, permit::Permit, place, streams};
 use crate::{
     caller::Caller,
+    policy::Denied,
     watch::{Source, Watcher},
 };
 
@@ -65,17 +66,18 @@ impl Service<Request<Body>> for Sessions {
 }
 
 async fn watch(daemon: Daemon, request: Request<Body>) -> Result<Response<Body>, Status> {
-    let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::NotPermitted)?;
+    let caller = request.extensions().get::<Caller>().cloned().ok_or(Refusal::Denied(Denied::Stranger))?;
     let place = place(&caller)?;
     let decoder = ProstCodec::<v1::WatchResponse, v1::WatchRequest>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_MESSAGE));
     let asked = messages.message().await?;
     let asked = asked.ok_or(Refusal::Undecodable)?;
-    let (selection, start, mode, bookmark_interval) = parse::watch(asked)?;
+    let (mut selection, start, mode, bookmark_interval) = parse::watch(asked)?;
+    let permit = Permit::to_watch(&daemon.policy, caller, &mut selection)?;
     let Daemon { engine, snapshots, shutdown, .. } = daemon;
     let source = Source { engine, snapshots, shutdown };
     let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);
-    let body = StreamBody::new(streams::watch(watcher, place)).map_err(|never| match never {});
+    let body = StreamBody::new(streams::watch(watcher, permit, place)).map_err(|never| match never {});
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     Ok(response)

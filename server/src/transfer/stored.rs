@@ -119,7 +119,10 @@ mod tests {
     use sessiond_session::{Attribute, Contents, MAX_ATTRIBUTES, Peer, Session};
 
     use super::{AT_ONCE, BYTES_AT_ONCE, Existing, contents, pieces, store};
-    use crate::engine::{Bearer, Engine, Error, Holder, MemoryEngine, Op, TokenHash, Write};
+    use crate::{
+        engine::{Bearer, Engine, Error, Holder, MemoryEngine, Op, TokenHash, Write},
+        principal::Principal,
+    };
 
     /// A session with so many attributes and a peer.
     fn with(home_dc: i32, attributes: usize) -> Contents {
@@ -135,8 +138,8 @@ mod tests {
     async fn what_breaks_off_leaves_no_session_where_there_was_none_and_else_one_with_its_own() {
         let engine = MemoryEngine::open().expect("a thread");
         let name = "alice".parse().expect("a name");
-        let bearer = Bearer { token: TokenHash::of(&[7; 32]), uid: 1 };
-        let grant = Op::Grant { holder: Arc::new(Holder::of_user(1)), token: bearer.token };
+        let bearer = Bearer { token: TokenHash::of(&[7; 32]), principal: Principal::Uid(1) };
+        let grant = Op::Grant { holder: Arc::new(Holder::of(Principal::Uid(1))), token: bearer.token };
         engine.grant(Write::own("alice".parse().expect("a name"), grant)).await.expect("granted");
         let there = async || contents(&engine, &name, &bearer).await.expect("held").map(|(there, _)| there);
         let put = async |contents, existing| store(&engine, &name, &bearer, contents, existing).await;

@@ -8,6 +8,7 @@ use sessiond_session::StateChange;
 use super::{Mode, Snapshots, Source, Start, Watcher};
 use crate::{
     engine::{Bearer, Engine, Holder, MemoryEngine, Op, Revision, Selection, TokenHash, Write},
+    principal::Principal,
     shutdown::{self, Shutdown, Stopper},
 };
 
@@ -29,8 +30,9 @@ impl Subject {
         let engine = Arc::new(MemoryEngine::with_log(LOG).expect("a thread starts"));
         let (stopper, shutdown) = shutdown::channel();
         let since = std::time::SystemTime::UNIX_EPOCH;
-        let (label, executable, host, boot_id) = Default::default();
-        let holder = Holder { label, pid: 1, uid: 1, executable, since, host, start_time: 0, boot_id };
+        let (label, executable, boot_id) = Default::default();
+        let holder =
+            Holder { label, pid: 1, principal: Principal::Uid(1), executable, since, start_time: 0, boot_id };
         let op = Op::Grant { holder: Arc::new(holder), token: TokenHash::of(b"token") };
         engine.grant(Write::own("a".parse().expect("valid"), op)).await.expect("granted");
         Self { engine, stopper, shutdown, pts: 0 }
@@ -44,7 +46,7 @@ impl Subject {
             let through = end.min(self.pts + 1_000);
             let changes =
                 (self.pts + 1..=through).map(|pts| StateChange { pts: Some(pts), ..StateChange::default() });
-            let bearer = Some(Bearer { token: TokenHash::of(b"token"), uid: 1 });
+            let bearer = Some(Bearer { token: TokenHash::of(b"token"), principal: Principal::Uid(1) });
             let op = Op::Advance(changes.collect());
             let write = Write { bearer, ..Write::own("a".parse().expect("valid"), op) };
             revision = self.engine.commit(write).await.expect("committed").revision;
@@ -54,7 +56,7 @@ impl Subject {
     }
 
     fn watch(&self, mode: Mode, start: Start) -> Reader {
-        let selection = Selection { names: ["a".parse().expect("valid")].into(), prefix: None };
+        let selection = Selection { names: ["a".parse().expect("valid")].into(), ..Selection::default() };
         let interval = Duration::from_secs(5);
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let source = Source { engine, snapshots: Snapshots::default(), shutdown };

@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, process, sync::Arc, time::SystemTime};
 
-use rustix::process::geteuid;
 use sessiond_client::SessionName;
 use sessiond_session::Contents;
 
@@ -12,7 +11,7 @@ use crate::{
     daemon,
     engine::{Bearer, Engine, Error, HoldStatus, Holder, LostReason, Op, SqliteEngine, TokenHash, Write},
     exit::Exit,
-    process::Process,
+    principal::Principal,
     transfer,
 };
 
@@ -52,17 +51,17 @@ async fn read_held(engine: &dyn Engine, name: &SessionName) -> Result<Option<(Co
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| Failure::new(Exit::Os, format!("no random numbers: {error}")))?;
-    let (token, uid) = (TokenHash::of(&secret), geteuid().as_raw());
+    let (token, principal) = (TokenHash::of(&secret), Principal::own());
     // Of no boot: should this process die, the next daemon does not wait for it.
     let holder = Holder {
         label: "sessiond export".into(),
         pid: process::id().cast_signed(),
         since: SystemTime::now(),
-        ..Holder::of_user(uid)
+        ..Holder::of(principal.clone())
     };
     let grant = Op::Grant { holder: Arc::new(holder), token };
     engine.grant(Write::own(name.clone(), grant)).await.map_err(refused)?;
-    let bearer = Bearer { token, uid };
+    let bearer = Bearer { token, principal };
     let read = transfer::contents(engine, name, &bearer).await;
     let release = Write { bearer: Some(bearer), ..Write::own(name.clone(), Op::Release) };
     // Where that fails, the next daemon does it, since the holder is gone by then.
@@ -74,10 +73,9 @@ async fn read_held(engine: &dyn Engine, name: &SessionName) -> Result<Option<(Co
 /// the keys, and waits for the daemon to come back.
 async fn end_hold_of_the_dead(engine: &dyn Engine, name: &SessionName) -> Result<(), Failure> {
     let Some(hold) = engine.hold(name) else { return Ok(()) };
-    let Holder { pid, start_time, boot_id, .. } = &*hold.holder;
     match hold.status {
         HoldStatus::Released | HoldStatus::Over => Ok(()),
-        HoldStatus::Held | HoldStatus::Ended if Process::find(*pid, *start_time, boot_id).is_some() => {
+        HoldStatus::Held | HoldStatus::Ended if hold.holder.process().is_some() => {
             let message =
                 format!("{name} is held by {}, which is alive: stop it first", hold.holder.describe());
             Err(Failure::new(Exit::TempFailure, message))

@@ -6,13 +6,16 @@ use sessiond_proto::SessionName;
 use sessiond_session::StateChange;
 
 use super::Committer;
-use crate::engine::{
-    Batch, Bearer, Error, Hold, Holder, Keeper, LogError, LostReason, News, Op, Request, Revision, Selection,
-    Sessions, TokenHash, VolatileKeeper, Write,
-    journal::{Journal, Recovered, Transaction, WriteError},
-    locks::lock,
-    requests::{Answered, Requests},
-    state::{Keys, State},
+use crate::{
+    engine::{
+        Batch, Bearer, Error, Hold, Holder, Keeper, LogError, LostReason, News, Op, Request, Revision,
+        Selection, Sessions, TokenHash, VolatileKeeper, Write,
+        journal::{Journal, Recovered, Transaction, WriteError},
+        locks::lock,
+        requests::{Answered, Requests},
+        state::{Keys, State},
+    },
+    principal::Principal,
 };
 
 /// What is on the disk, and how it fares.
@@ -139,7 +142,10 @@ fn name() -> SessionName {
 }
 
 fn by_holder(op: Op) -> Write {
-    Write { bearer: Some(Bearer { token: TokenHash::of(b"token"), uid: 1 }), ..Write::own(name(), op) }
+    Write {
+        bearer: Some(Bearer { token: TokenHash::of(b"token"), principal: Principal::Uid(1) }),
+        ..Write::own(name(), op)
+    }
 }
 
 fn advance(pts: i32) -> Write {
@@ -154,8 +160,16 @@ async fn holding() -> (Committer<Flaky>, Flaky) {
     let recovered = flaky.clone().reopen().expect("it can be read");
     let committer = Committer::start(flaky.clone(), recovered, Box::new(|_| {})).expect("a thread starts");
     let since = std::time::SystemTime::UNIX_EPOCH;
-    let (label, executable, host, boot_id) = Default::default();
-    let holder = Arc::new(Holder { label, pid: 1, uid: 1, executable, since, host, start_time: 0, boot_id });
+    let (label, executable, boot_id) = Default::default();
+    let holder = Arc::new(Holder {
+        label,
+        pid: 1,
+        principal: Principal::Uid(1),
+        executable,
+        since,
+        start_time: 0,
+        boot_id,
+    });
     let op = Op::Grant { holder, token: TokenHash::of(b"token") };
     committer.commit(Write::own(name(), op)).await.expect("granted");
     (committer, flaky)
@@ -171,7 +185,8 @@ async fn a_write_of_unknown_outcome_is_not_seen_before_the_store_was_read_again(
     for outcome in [Next::WrittenAndFailed, Next::Failed] {
         let (committer, flaky) = holding().await;
         committer.commit(advance(1)).await.expect("written");
-        let subscription = committer.feed().subscribe(Selection { names: [name()].into(), prefix: None });
+        let subscription =
+            committer.feed().subscribe(Selection { names: [name()].into(), ..Selection::default() });
         let head = committer.state().revision;
         lock(&flaky.0).next = outcome;
 
@@ -188,7 +203,8 @@ async fn a_write_of_unknown_outcome_is_not_seen_before_the_store_was_read_again(
 #[tokio::test]
 async fn a_watcher_misses_nothing_when_the_log_cannot_be_read_at_once() {
     let (committer, flaky) = holding().await;
-    let subscription = committer.feed().subscribe(Selection { names: [name()].into(), prefix: None });
+    let subscription =
+        committer.feed().subscribe(Selection { names: [name()].into(), ..Selection::default() });
     let head = committer.state().revision;
     {
         let mut disk = lock(&flaky.0);

@@ -6,9 +6,12 @@ use sessiond_session::{
 use zeroize::Zeroizing;
 
 use super::{Subject, advance, bearer, log, logged_in, name, save, write};
-use crate::engine::{
-    AttributeRange, Bearer, Error, Event, Keep, News, Op, Outcome, PeerFilter, PeerKey, Revision, Selection,
-    Word,
+use crate::{
+    engine::{
+        AttributeRange, Bearer, Error, Event, Keep, News, Op, Outcome, PeerFilter, PeerKey, Revision,
+        Selection, Word,
+    },
+    principal::Principal,
 };
 
 pub(super) fn peer(id: i64) -> Peer {
@@ -296,7 +299,7 @@ async fn only_the_holder_reads_and_writes_belongings(subject: Subject) {
     subject.hold("a", 1).await;
     subject.put([peer(1)]).await;
     assert!(fenced(fails(bearer(2)).await));
-    let other_user = fails(Bearer { uid: 1, ..bearer(1) }).await;
+    let other_user = fails(Bearer { principal: Principal::Uid(1), ..bearer(1) }).await;
     assert!(other_user.iter().all(|error| matches!(error, Some(Error::NotPermitted))));
     subject.commit(write("a", 1, Op::Release)).await.expect("released");
     assert!(fenced(fails(bearer(1)).await), "a released token serves no more");
@@ -305,7 +308,8 @@ async fn only_the_holder_reads_and_writes_belongings(subject: Subject) {
 async fn belongings_move_no_revision_and_nobody_is_told(subject: Subject) {
     let fence = subject.hold("a", 1).await;
     let revision = subject.commit(save("a", 1, logged_in(1))).await.expect("saved").revision;
-    let subscription = subject.engine.subscribe(Selection { names: [name("a")].into(), prefix: None });
+    let subscription =
+        subject.engine.subscribe(Selection { names: [name("a")].into(), ..Selection::default() });
     subject.put([peer(1)]).await;
     subject.set([attribute("k", b"v")]).await;
     assert_eq!(subject.head(), revision + 2);

@@ -13,6 +13,7 @@ use super::{
     Bearer, Engine, Error, Event, HoldStatus, Holder, LogError, LostReason, MemoryEngine, News, Op, Outcome,
     Request, Revision, SaveMode, Selection, SqliteEngine, TokenHash, Write,
 };
+use crate::principal::Principal;
 
 /// An engine under test. The directory lasts as long as it does.
 struct Subject {
@@ -68,14 +69,14 @@ fn name(name: &str) -> SessionName {
 }
 
 fn holder() -> Holder {
-    let (pid, uid) = (1, 1_000);
+    let (pid, principal) = (1, Principal::Uid(1_000));
     let since = SystemTime::UNIX_EPOCH;
-    let (label, executable, host) = ("test".into(), "/bin/test".into(), String::new());
-    Holder { label, pid, uid, executable, since, host, start_time: 5, boot_id: "boot".into() }
+    let (label, executable) = ("test".into(), "/bin/test".into());
+    Holder { label, pid, principal, executable, since, start_time: 5, boot_id: "boot".into() }
 }
 
 fn bearer(token: u8) -> Bearer {
-    Bearer { token: TokenHash::of(&[token; 32]), uid: 1_000 }
+    Bearer { token: TokenHash::of(&[token; 32]), principal: Principal::Uid(1_000) }
 }
 
 fn write(session: &str, token: u8, op: Op) -> Write {
@@ -129,7 +130,8 @@ async fn only_the_current_token_writes(subject: Subject) {
     assert!(matches!(subject.commit(advance("a", 1, 1)).await, Err(Error::Fenced)));
     subject.hold("a", 1).await;
     assert!(matches!(subject.commit(advance("a", 2, 1)).await, Err(Error::Fenced)));
-    let other_user = Write { bearer: Some(Bearer { uid: 1, ..bearer(1) }), ..advance("a", 1, 1) };
+    let other_user =
+        Write { bearer: Some(Bearer { principal: Principal::Uid(1), ..bearer(1) }), ..advance("a", 1, 1) };
     assert!(matches!(subject.commit(other_user).await, Err(Error::NotPermitted)));
     subject.commit(write("a", 1, Op::Release)).await.expect("released");
     assert!(matches!(subject.commit(advance("a", 1, 1)).await, Err(Error::Fenced)));
@@ -308,7 +310,7 @@ async fn the_log_has_every_commit_in_order(subject: Subject) {
 }
 
 async fn a_subscription_hears_of_its_sessions_alone(subject: Subject) {
-    let selection = Selection { names: [name("a")].into(), prefix: Some("b".into()) };
+    let selection = Selection { names: [name("a")].into(), prefix: Some("b".into()), ..Selection::default() };
     let subscription = subject.engine.subscribe(selection);
     let start = subject.engine.snapshot().revision;
     subject.hold("other", 1).await;

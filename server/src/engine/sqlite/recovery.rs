@@ -21,11 +21,14 @@ use super::{
     store::{FILE, Opened},
     times,
 };
-use crate::engine::{
-    Hold, HoldStatus, Holder, Revision, TokenHash,
-    journal::Recovered,
-    requests::{Answered, Requests},
-    state::{Damage, Entry, Keys, State},
+use crate::{
+    engine::{
+        Hold, HoldStatus, Holder, Revision, TokenHash,
+        journal::Recovered,
+        requests::{Answered, Requests},
+        state::{Damage, Entry, Keys, State},
+    },
+    principal::Principal,
 };
 
 /// How far the revision jumps when a store's identity changes, so that what a copy and its original commit is never taken
@@ -270,13 +273,13 @@ fn read_image(image: &[u8]) -> Result<Session, String> {
 }
 
 fn read_hold(row: &rusqlite::Row<'_>) -> Result<Hold, LogRowError> {
+    let host: String = row.get(9)?;
     let holder = Holder {
         label: row.get(4)?,
         pid: row.get(5)?,
-        uid: row.get(6)?,
+        principal: Principal::from_parts(row.get(6)?, &host),
         executable: row.get(7)?,
         since: times::from_nanos(row.get(8)?),
-        host: row.get(9)?,
         start_time: row.get::<_, i64>(10)?.cast_unsigned(),
         boot_id: row.get(11)?,
     };

@@ -14,6 +14,7 @@ use crate::engine::{
 pub(super) fn put_hold(connection: &Connection, name: &SessionName, hold: &Hold) -> Result<()> {
     let sql = "insert or replace into hold values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let holder = &hold.holder;
+    let (uid, host) = holder.principal.to_parts();
     connection.prepare_cached(sql)?.execute(params![
         name.as_str(),
         hold.fence,
@@ -21,10 +22,10 @@ pub(super) fn put_hold(connection: &Connection, name: &SessionName, hold: &Hold)
         status_code(hold.status),
         holder.label,
         holder.pid,
-        holder.uid,
+        uid,
         holder.executable,
         times::to_nanos(holder.since),
-        holder.host,
+        host,
         holder.start_time.cast_signed(),
         holder.boot_id,
     ])?;

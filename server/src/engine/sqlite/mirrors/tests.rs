@@ -2,20 +2,31 @@ use std::{sync::Arc, time::Duration};
 
 use sessiond_session::StateChange;
 
-use crate::engine::{Bearer, Engine as _, Error, Holder, Op, Outcome, SqliteEngine, TokenHash, Write};
+use crate::{
+    engine::{Bearer, Engine as _, Error, Holder, Op, Outcome, SqliteEngine, TokenHash, Write},
+    principal::Principal,
+};
 
 const TOKEN: &[u8] = b"token";
 
 async fn grant(engine: &SqliteEngine, name: &str) -> Result<Outcome, Error> {
     let since = std::time::SystemTime::UNIX_EPOCH;
-    let (label, executable, host, boot_id) = Default::default();
-    let holder = Arc::new(Holder { label, pid: 1, uid: 1, executable, since, host, start_time: 0, boot_id });
+    let (label, executable, boot_id) = Default::default();
+    let holder = Arc::new(Holder {
+        label,
+        pid: 1,
+        principal: Principal::Uid(1),
+        executable,
+        since,
+        start_time: 0,
+        boot_id,
+    });
     let op = Op::Grant { holder, token: TokenHash::of(TOKEN) };
     engine.grant(Write::own(name.parse().expect("valid"), op)).await
 }
 
 async fn write(engine: &SqliteEngine, name: &str, op: Op) {
-    let bearer = Some(Bearer { token: TokenHash::of(TOKEN), uid: 1 });
+    let bearer = Some(Bearer { token: TokenHash::of(TOKEN), principal: Principal::Uid(1) });
     let write = Write { bearer, ..Write::own(name.parse().expect("valid"), op) };
     engine.commit(write).await.expect("it is held");
 }

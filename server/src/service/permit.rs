@@ -1,0 +1,128 @@
+//! Whether a caller may do what it asks for. Every call asks here, once, when its arguments are valid and before anything else;
+//! what goes on for long asks again when there is another policy.
+
+use sessiond_proto::SessionName;
+
+use super::{Daemon, Refusal};
+use crate::{
+    caller::Caller,
+    engine::{Bearer, Selection, TokenHash, Write},
+    holds::{Claim, Token},
+    pattern::Visible,
+    policy::{Denied, Permission, Policy},
+};
+
+/// What a stream was begun with. It is asked for again before each message: that costs next to nothing as long as the policy
+/// is the same.
+pub(super) struct Permit {
+    policy: Policy,
+    /// The policy's when it was asked last.
+    version: u64,
+    ask: Ask,
+}
+
+/// Asks a policy for what a stream needs.
+type Ask = Box<dyn Fn(&Policy) -> Result<(), Denied> + Send>;
+
+impl Daemon {
+    /// Whether a caller may do something with a session that it does not hold.
+    pub(super) fn permit(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        name: &SessionName,
+    ) -> Result<(), Refusal> {
+        Ok(self.policy.permit(caller, permission, name)?)
+    }
+
+    /// With which sessions a caller may do something, without holding them; refused if there can be none.
+    pub(super) fn permit_some(&self, caller: &Caller, permission: Permission) -> Result<Visible, Refusal> {
+        Ok(self.policy.permitted(caller, permission)?)
+    }
+
+    /// Whether a caller may do something with a session that it says it holds.
+    pub(super) fn permit_holder(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        name: &SessionName,
+        bearer: &Bearer,
+    ) -> Result<(), Refusal> {
+        let label = || self.label(name, &bearer.token);
+        Ok(self.policy.permit_labelled(caller, permission, name, label)?)
+    }
+
+    /// The same, of a write.
+    pub(super) fn permit_write(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        write: &Write,
+    ) -> Result<(), Refusal> {
+        match &write.bearer {
+            Some(bearer) => self.permit_holder(caller, permission, &write.name, bearer),
+            None => self.permit(caller, permission, &write.name),
+        }
+    }
+
+    /// The label of the hold that has a token. `None`: it is not the current one's, and the engine will say so.
+    fn label(&self, name: &SessionName, token: &TokenHash) -> Option<String> {
+        let hold = self.engine.hold(name).filter(|hold| hold.token == *token)?;
+        Some(hold.holder.label.clone())
+    }
+}
+
+impl Permit {
+    /// Whether a caller may watch what it selects. What it did not select name by name is narrowed to what it may see.
+    pub(super) fn to_watch(
+        policy: &Policy,
+        caller: Caller,
+        selection: &mut Selection,
+    ) -> Result<Self, Refusal> {
+        if selection.prefix.is_some() {
+            selection.visible = policy.permitted(&caller, Permission::Watch)?;
+        }
+        let selection = selection.clone();
+        Self::new(policy, move |policy| {
+            let mut names = selection.names.iter();
+            names.try_for_each(|name| policy.permit(&caller, Permission::Watch, name))?;
+            if selection.prefix.is_some() {
+                let visible = policy.permitted(&caller, Permission::Watch)?;
+                if visible != Visible::All && visible != selection.visible {
+                    return Err(Denied::SeesOthers);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a caller may hold a session, under the label that it gives or that the hold has already.
+    pub(super) fn to_hold(daemon: &Daemon, claim: &Claim, shown: Option<&Token>) -> Result<Self, Refusal> {
+        let Claim { name, label, caller, patience: _ } = claim.clone();
+        let kept = shown.filter(|_| label.is_empty());
+        let kept = kept.map(|token| daemon.label(&name, &TokenHash::of(token.expose())));
+        let label = kept.unwrap_or(Some(label));
+        Self::new(&daemon.policy, move |policy| {
+            policy.permit_labelled(&caller, Permission::Hold, &name, || label.clone())
+        })
+    }
+
+    fn new(
+        policy: &Policy,
+        ask: impl Fn(&Policy) -> Result<(), Denied> + Send + 'static,
+    ) -> Result<Self, Refusal> {
+        let version = policy.version();
+        ask(policy)?;
+        Ok(Self { policy: policy.clone(), version, ask: Box::new(ask) })
+    }
+
+    /// Whether it is still permitted.
+    pub(super) fn ask_again(&mut self) -> Result<(), Refusal> {
+        let version = self.policy.version();
+        if version != self.version {
+            (self.ask)(&self.policy)?;
+            self.version = version;
+        }
+        Ok(())
+    }
+}
