@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use sessiond_proto::Reason;
+use sessiond_proto::{Reason, v1};
 use tonic::Code;
 
 use super::governed::{Governed, rule, rule_of, said};
-use crate::harness::{Daemon, expect_reason};
+use crate::harness::{Daemon, expect_reason, peer, pts};
 
 #[tokio::test]
 async fn a_policy_that_is_no_good_keeps_the_daemon_from_starting() {
@@ -112,4 +112,21 @@ async fn a_label_decides_where_a_rule_has_one() {
         let refused = governed.run(&program, &with(label)).await.expect_err("not permitted");
         assert!(refused.contains("hold of session alice"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_hold_keeps_its_label_and_its_token_what_it_is_good_for() {
+    let governed = Governed::start(&format!("{}label = 'test'\n", rule("'*'", "['hold', 'peers']"))).await;
+    let client = governed.daemon.client().await;
+    let held = client.hold("alice").await;
+    held.advance(pts(1)).await;
+    held.put_peers(vec![peer(1)]).await;
+    // Without a word about the label it stays what it was.
+    let held = governed.daemon.client().await.resume("alice", &held.token).await.expect("resumed");
+    held.advance(pts(2)).await;
+    held.release().await;
+    held.delete().await;
+    let request = v1::HoldRequest { name: "alice".into(), label: "other".into(), ..Default::default() };
+    let refused = client.ask_to_hold(request).await.err().expect("refused");
+    expect_reason(&refused, Code::PermissionDenied, Reason::NotPermitted);
 }

@@ -1,12 +1,14 @@
 //! Whether a caller may do what it asks for. Every call asks here, once, when its arguments are valid and before anything else;
 //! what goes on for long asks again when there is another policy.
 
+use std::sync::Arc;
+
 use sessiond_proto::SessionName;
 
 use super::{Daemon, Refusal};
 use crate::{
     caller::Caller,
-    engine::{Bearer, Selection, TokenHash, Write},
+    engine::{Bearer, Hold, HoldStatus, Selection, TokenHash, Write},
     holds::{Claim, Token},
     pattern::Visible,
     policy::{Denied, Permission, Policy},
@@ -65,9 +67,11 @@ impl Daemon {
         }
     }
 
-    /// The label of the hold that has a token. `None`: it is not the current one's, and the engine will say so.
+    /// The label of the hold that has a token. `None`: it is not the current one's, and the engine, which forgets what former
+    /// holds were called, knows what the token is still good for.
     fn label(&self, name: &SessionName, token: &TokenHash) -> Option<String> {
-        let hold = self.engine.hold(name).filter(|hold| hold.token == *token)?;
+        let current = |hold: &Arc<Hold>| hold.token == *token && hold.status == HoldStatus::Held;
+        let hold = self.engine.hold(name).filter(current)?;
         Some(hold.holder.label.clone())
     }
 }
