@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields, replace
+from itertools import islice
 from typing import Any
 
 from .. import errors
@@ -13,6 +14,8 @@ from ..belongings import Peer, PeerKey, PeerKind
 #: As many are remembered, and as many wait to be sent while no daemon answers: those whom a busy account meets in hours. Of
 #: more, the earliest are forgotten; a library meets them again.
 _REMEMBERED = 10_000
+#: As many are sent at once: to write them down for the daemon takes a millisecond, in which the event loop stands still.
+_AT_ONCE = 200
 #: A peer that is met again as it was is sent again after so many seconds, to say when it was seen: the daemon's own rule.
 _SEEN_AGAIN = 600.0
 
@@ -71,9 +74,10 @@ class Peers:
         return not self._queued
 
     def take(self) -> list[Peer]:
-        """What is queued, to be sent: until :meth:`sent` or :meth:`not_sent`."""
-        self._sending, self._queued = self._queued, {}
-        return list(self._sending.values())
+        """What is to be sent next: until :meth:`sent` or :meth:`not_sent`."""
+        taken = list(islice(self._queued.values(), _AT_ONCE))
+        self._sending = {peer.id: self._queued.pop(peer.id) for peer in taken}
+        return taken
 
     def sent(self) -> None:
         """The daemon has what was taken, or will not have it."""
