@@ -24,7 +24,7 @@ import (
 // storingVariable makes this executable a program that stores its session into this file again and again.
 const storingVariable = "GOTD_STORING"
 
-// kills is how often a process is killed at most, until its file is found torn. Most are.
+// kills is how often a process is killed at most, until its file is found torn. One in a few is.
 const kills = 100
 
 // onFile is the label of a program that keeps its session in gotd's own file, at the path that another has the socket at.
