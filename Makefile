@@ -73,7 +73,8 @@ drift: languages ## Check that the generated code is what the schema makes
 
 .PHONY: bench
 bench: build ## Measure everything, on a machine that does nothing else: docs/bench/
-	cargo run --locked --release --package sessiond-bench -- --out docs/bench
+	cargo run --locked --release --package sessiond-bench -- --out docs/bench \
+	    --venvs "$$SESSIOND_TEST_TELETHON" --clients "$$SESSIOND_TEST_CLIENTS"
 	@# What follows the mark in the document is the table of the last run.
 	sed -i '/^<!-- docs\/bench\/table.md/q' docs/performance.md
 	{ echo; cat docs/bench/table.md; } >> docs/performance.md
@@ -84,6 +85,17 @@ bench: build ## Measure everything, on a machine that does nothing else: docs/be
 .PHONY: bench-clients
 bench-clients: build clients ## Measure Advance through the clients of other languages
 	cargo run --locked --release --package sessiond-bench -- --only clients --clients "$$SESSIOND_TEST_CLIENTS"
+
+# Where the programs are built that play grammers and gotd.
+KEEPERS := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release
+
+.PHONY: bench-adapters
+bench-adapters: build libraries clients ## Measure the adapters beside the libraries' own files
+	$(MAKE) --no-print-directory -C client/python package
+	cargo build --locked --release --manifest-path tests/grammers/Cargo.toml --bin keeper --target-dir "$(dir $(KEEPERS))"
+	cargo build --locked --release --manifest-path tests/formats/rust/Cargo.toml --bin grammers_keeper --target-dir "$(dir $(KEEPERS))"
+	! command -v go > /dev/null || go -C client/go/gotd build -o "$(KEEPERS)/gotd-cost" ./internal/cost
+	SESSIOND_BIN="$(KEEPERS)/sessiond" SESSIOND_KEEPERS="$(KEEPERS)" benches/adapters.py
 
 .PHONY: bench-quick
 bench-quick: build ## Measure the most of it in less than two minutes

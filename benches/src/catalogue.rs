@@ -33,7 +33,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = measurements! {
     "crash": measure::crash::run, "from a start after kill -9 under load to ready, and whether anything is lost";
     "stalls": measure::stalls::run, "Advance on a schedule, while files are written and the log is trimmed";
     "growth": measure::growth::run, "Advance against channels in the session, and against watchers of others";
-    "shared": measure::shared::run, "8 processes that write one session, and 8 that write Telethon's own file";
+    "shared": measure::shared::run, "8 processes that write one session, through the Rust client, the Python client, and into Telethon's own file";
     "clients": measure::clients::run, "Advance through the clients of other languages, and in turns with it calls that do nothing";
     "peers": measure::peers::run, "etcd and Redis, in turns with the daemon";
     "many": measure::many::run, "100 sessions against 100,000, and 10,000 that are held";

@@ -82,7 +82,7 @@ go_program() {
 
 rust_programs() {
     local folder=$into/rust
-    is_there "$folder" "$here"/rust/{Cargo.toml,Cargo.lock,src/*.rs,src/bin/*.rs} && return
+    is_there "$folder" "$here"/rust/{Cargo.toml,Cargo.lock,src/*.rs,src/bin/*.rs} "$here"/../grammers/src/keeper/keeper.rs && return
     cargo install --quiet --locked --debug --no-track --path "$here/rust" --root "$folder" --target-dir "$into/.rust-target"
     mv "$folder"/bin/* "$folder"
     rm -rf "$folder/bin" "$into/.rust-target"

@@ -45,6 +45,9 @@ type line struct {
 }
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(storingVariable); file != "" {
+		panic(storeForEver(file))
+	}
 	if given := os.Getenv(programVariable); given != "" {
 		if err := runProgram(given); err != nil {
 			say(line{Error: err.Error()})
@@ -61,15 +64,11 @@ func runProgram(given string) error {
 	if err := json.Unmarshal([]byte(given), &settings); err != nil {
 		return err
 	}
-	client, err := sessiond.Connect(sessiond.Socket(settings.Socket), sessiond.Label(settings.Label))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	keys, err := crypto.ParseRSAPublicKeys([]byte(settings.Keys))
 	if err != nil {
 		return err
 	}
+	options := optionsFor(keys, settings.DCs, settings.FirstDC)
 	handler := telegram.UpdateHandlerFunc(func(_ context.Context, received tg.UpdatesClass) error {
 		for _, update := range received.(*tg.Updates).Updates {
 			switch update := update.(type) {
@@ -81,7 +80,15 @@ func runProgram(given string) error {
 		}
 		return nil
 	})
-	return bot(context.Background(), client, 1, "hash", "1:token", optionsFor(keys, settings.DCs, settings.FirstDC), handler)
+	if settings.Label == onFile {
+		return botOnFile(context.Background(), settings.Socket, options, handler)
+	}
+	client, err := sessiond.Connect(sessiond.Socket(settings.Socket), sessiond.Label(settings.Label))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return bot(context.Background(), client, 1, "hash", "1:token", options, handler)
 }
 
 // optionsFor are what lets stock gotd talk to a Telegram that is not Telegram's.

@@ -1,12 +1,13 @@
 /** GramJS's session in sessiond: `new TelegramClient(new SessiondSession("alice"), ...)`. */
 
 import { AuthKey } from "telegram/crypto/AuthKey";
+import { returnBigInt } from "telegram/Helpers";
 import { MemorySession } from "telegram/sessions";
 
 import type { Library } from "./adapters/gramjs/library.js";
 import { sessionClass } from "./adapters/gramjs/session.js";
 
-const library = { MemorySession, AuthKey } as unknown as Library<MemorySession>;
+const library = { MemorySession, AuthKey, returnBigInt } as unknown as Library<MemorySession>;
 
 /**
  * A session of GramJS that lives in sessiond. The client's `connect` takes it for this process alone, and waits in line

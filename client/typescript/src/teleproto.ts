@@ -1,12 +1,13 @@
 /** teleproto's session in sessiond: `new TelegramClient(new SessiondSession("alice"), ...)`. */
 
 import { AuthKey } from "teleproto/crypto/AuthKey";
+import { returnBigInt } from "teleproto/Helpers";
 import { MemorySession } from "teleproto/sessions";
 
 import type { Library } from "./adapters/gramjs/library.js";
 import { sessionClass } from "./adapters/gramjs/session.js";
 
-const library = { MemorySession, AuthKey } as unknown as Library<MemorySession>;
+const library = { MemorySession, AuthKey, returnBigInt } as unknown as Library<MemorySession>;
 
 /**
  * A session of teleproto that lives in sessiond. The client's `connect` takes it for this process alone, and waits in line

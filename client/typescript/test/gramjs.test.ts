@@ -229,6 +229,25 @@ for (const { name, Session, telegram: library, Key, Sockets, handleUpdate: handl
       });
     });
 
+    test("a takeout that is under way is known to the next, until it is over", async (t) => {
+      const [daemon, listener] = await start(t);
+      await stored(daemon.client(t), LOGGED_IN);
+      const takeouts: unknown[] = [];
+      for (const takeout of [bigInt("-7000000000000000007"), undefined]) {
+        const { client: made, session } = client(daemon, listener.port);
+        await connecting(listener, made);
+        takeouts.push(session.takeoutId);
+        // Their types say that there never is one.
+        Object.assign(session, { takeoutId: takeout });
+        await made.destroy();
+        await session.close();
+      }
+      assert.deepEqual(takeouts.map(String), ["undefined", "-7000000000000000007"]);
+      await daemon.client(t).withHold("alice", { wait: true }, async ({ attributes }) => {
+        assert.deepEqual(await attributes.get(["takeout_id"]), []);
+      });
+    });
+
     test("to log out is to log out, and the next login is stored with its key", async (t) => {
       const [daemon, listener] = await start(t);
       const watcher = daemon.client(t);

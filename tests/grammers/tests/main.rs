@@ -3,6 +3,7 @@
 
 mod daemon;
 mod hold;
+mod pain;
 mod program;
 mod session;
 mod telegram;

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import hydrogram
+from pyrogram_pain import Pain
 from pyrogram_suite import Fork, Suite
 
 from sessiond.adapters.hydrogram import SessiondStorage
 
+FORK = Fork(hydrogram, SessiondStorage, "session_storage_engine")
+
 
 class TestHydrogram(Suite):
-    fork = Fork(hydrogram, SessiondStorage, "session_storage_engine")
+    fork = FORK
+
+
+class TestHydrogramPain(Pain):
+    name = "hydrogram"
+    counts = False
+    left = (None, 50)

@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import pyrogram
 from pyrogram.storage import UpdateState
+from pyrogram_pain import Pain
 from pyrogram_suite import LOGGED_IN, NEWS, Fork, Rule, Suite, World
 
 from sessiond import ChannelState
 from sessiond.adapters.kurigram import SessiondStorage
 
+FORK = Fork(pyrogram, SessiondStorage, "storage_engine")
+
 
 class TestKurigram(Suite):
-    fork = Fork(pyrogram, SessiondStorage, "storage_engine")
+    fork = FORK
 
     def test_states_are_durable_as_they_are_reported(self, run: Callable[[Rule], None]) -> None:
         async def rule(world: World) -> None:
@@ -59,3 +62,9 @@ class TestKurigram(Suite):
             await storage.close()
 
         run(rule)
+
+
+class TestKurigramPain(Pain):
+    name = "kurigram"
+    locks = True
+    left = (10, 0)

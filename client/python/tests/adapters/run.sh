@@ -39,7 +39,7 @@ echo "telethon v2, as its reference describes it:"
 run "$python" ":$PWD/$adapters/telethon_v2" telethon_v2_test.py
 test_with telethon-1.45.0 telethon_test.py telethon_data_test.py telethon_pain_test.py
 test_with telethon-1.42.0 telethon_test.py telethon_data_test.py
-test_with kurigram-2.2.26 kurigram_test.py kurigram_pain_test.py
+test_with kurigram-2.2.26 kurigram_test.py
 test_with pyrotgfork-2.2.24.1 pyrotgfork_test.py
 test_with pyrofork-2.3.69 pyrofork_test.py
 test_with hydrogram-0.2.0 hydrogram_test.py

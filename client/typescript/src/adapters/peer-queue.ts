@@ -1,4 +1,3 @@
-import { AT_ONCE } from "../kept.js";
 import type { Peer } from "../peer.js";
 
 /**
@@ -6,6 +5,8 @@ import type { Peer } from "../peer.js";
  * forgotten; a library meets them again.
  */
 const MOST_QUEUED = 10_000;
+/** As many are sent at once: to write them down for the daemon takes 2 ms, in which the event loop stands still. */
+const AT_ONCE = 100;
 
 /** Peers on their way to the daemon, each as it was last put. */
 export class PeerQueue {
@@ -38,7 +39,11 @@ export class PeerQueue {
 
   /** Those to be sent next: until `sent` or `notSent`. */
   take(): Peer[] {
-    const taken = [...this.#queued.values()].slice(0, AT_ONCE);
+    const taken: Peer[] = [];
+    for (const peer of this.#queued.values()) {
+      if (taken.length === AT_ONCE) break;
+      taken.push(peer);
+    }
     for (const peer of taken) this.#queued.delete(peer.id);
     this.#sending = new Map(taken.map((peer) => [peer.id, peer]));
     return taken;

@@ -21,11 +21,32 @@ export class Program {
 
   /** Starts the compiled `test/FILE.ts`. */
   static start(test: TestContext, file: string, ...args: string[]): Program {
+    return Program.startIn(process.env, test, file, ...args);
+  }
+
+  /** The same, in another environment. */
+  static startIn(env: NodeJS.ProcessEnv, test: TestContext, file: string, ...args: string[]): Program {
     const path = join(__dirname, "..", `${file}.js`);
-    const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [path, ...args], { stdio: ["pipe", "pipe", "pipe"], env });
     test.after(() => child.kill("SIGKILL"));
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return new Program(child, lines, text(child.stderr));
+  }
+
+  /** Tells it a line. */
+  say(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** Tells it a line, and gives what it answers. */
+  async do(line: string): Promise<unknown> {
+    this.say(line);
+    return this.answer();
+  }
+
+  /** The next line that it writes, of JSON. */
+  async answer(): Promise<unknown> {
+    return JSON.parse((await this.line()) ?? "null") as unknown;
   }
 
   /** The next line that it writes. Undefined: it writes no more. */

@@ -1,4 +1,5 @@
 import type { Peer, PeerKind } from "../../peer.js";
+import { TextMap } from "./text-map.js";
 
 /** A text, or a number of whatever kind. */
 type Value = { toString(): string } | null | undefined;
@@ -12,14 +13,23 @@ export type Found = [id: string, hash: string];
 /** Channels' marked ids begin so. */
 const CHANNEL_MARK = "-100";
 
-/** The peers of a session, to be found at once: GramJS asks without waiting. */
+/** What is known of a peer, as text. */
+interface Known {
+  readonly hash: string;
+  readonly username: string | undefined;
+  readonly phone: string | undefined;
+  readonly name: string | undefined;
+}
+
+/**
+ * The peers of a session, to be found at once: GramJS asks without waiting. Of each as little is kept as will do: there may
+ * be 100,000, and what is young and lives on is what stops Node for its garbage collector.
+ */
 export class Entities {
-  readonly #hashes = new Map<string, string>();
-  readonly #byUsername = new Map<string, string>();
-  readonly #byPhone = new Map<string, string>();
-  readonly #byName = new Map<string, string>();
-  /** Everything that is known of a peer, as text, by its id. */
-  readonly #known = new Map<string, string>();
+  readonly #known = new TextMap<Known>();
+  readonly #byUsername = new TextMap<string>();
+  readonly #byPhone = new TextMap<string>();
+  readonly #byName = new TextMap<string>();
 
   /** A peer that is stored. */
   load({ id, accessHash, usernames = [], phone, name }: Peer): void {
@@ -32,8 +42,8 @@ export class Entities {
   }
 
   byId(id: string): Found | undefined {
-    const hash = this.#hashes.get(id);
-    return hash === undefined ? undefined : [id, hash];
+    const known = this.#known.get(id);
+    return known && [id, known.hash];
   }
 
   /** The peer of an id that may lack its mark: a user, else a group, else a channel. */
@@ -54,22 +64,23 @@ export class Entities {
   }
 
   clear(): void {
-    for (const map of [this.#hashes, this.#byUsername, this.#byPhone, this.#byName, this.#known]) map.clear();
+    for (const map of [this.#known, this.#byUsername, this.#byPhone, this.#byName]) map.clear();
   }
 
-  #through(index: Map<string, string>, key: string): Found | undefined {
+  #through(index: TextMap<string>, key: string): Found | undefined {
     const id = index.get(key);
     return id === undefined ? undefined : this.byId(id);
   }
 
   /** Whether something of it is new. */
   #add(row: Row): boolean {
-    const [id = "", hash = "", username, phone, name] = row.map(text);
-    const known = JSON.stringify([hash, username?.toLowerCase(), phone, name]);
-    if (this.#known.get(id) === known) return false;
-    this.#known.set(id, known);
-    this.#hashes.set(id, hash);
-    if (username) this.#byUsername.set(username.toLowerCase(), id);
+    const [id = "", hash = "", given, phone, name] = row.map(text);
+    const username = given?.toLowerCase();
+    const known = this.#known.get(id);
+    if (known?.hash === hash && known.username === username && known.phone === phone && known.name === name)
+      return false;
+    this.#known.set(id, { hash, username, phone, name });
+    if (username) this.#byUsername.set(username, id);
     if (phone) this.#byPhone.set(phone, id);
     if (name) this.#byName.set(name, id);
     return true;

@@ -6,12 +6,18 @@ export interface LibraryKey {
   getKey(): Buffer | undefined;
 }
 
+/** A number of the library's, as `big-integer` has it. */
+export interface BigNumber {
+  toString(): string;
+}
+
 /** The library's `MemorySession`, with what it has for those who extend it. */
 export interface MemorySession {
   _dcId: number;
   _serverAddress: string | undefined;
   _port: number | undefined;
   _authKey: LibraryKey | undefined;
+  _takeoutId: BigNumber | undefined;
   readonly dcId: number;
   setDC(dcId: number, serverAddress: string, port: number): void;
   _entitiesToRows(tlo: unknown): unknown[][];
@@ -21,6 +27,7 @@ export interface MemorySession {
 export interface Library<Base> {
   readonly MemorySession: new () => MemorySession & Base;
   readonly AuthKey: new () => LibraryKey;
+  readonly returnBigInt: (number: bigint) => BigNumber;
 }
 
 /** A `User` of the library, as far as it is read here. */

@@ -1,12 +1,19 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 import type { Hold } from "../../hold.js";
 import { Alarm } from "../alarm.js";
 import { type SessionOptions, Tenure } from "../tenure.js";
 import { Account } from "./account.js";
 import { Entities, type Found, type Row } from "./entities.js";
-import { isLoggedOut, type Library, type LibraryKey, type MemorySession, selfIn } from "./library.js";
+import { int64, view } from "../bytes.js";
+import { type BigNumber, isLoggedOut, type Library, type LibraryKey, type MemorySession, selfIn } from "./library.js";
 
 /** How long the library waits for the daemon to have what it saves, before it goes on. What waits is written later. */
 const PATIENCE_MS = 5000;
+/** Peers that are read before the event loop has its turn again: about half a millisecond. */
+const AT_ONCE = 100;
+/** The attribute under which the takeout is that is under way. */
+const TAKEOUT = "takeout_id";
 
 /** What the library's client has that is used here. */
 export interface Destroyable {
@@ -91,6 +98,18 @@ export function sessionClass<Base>(
       this.#open?.account.useKey(value?.getKey());
     }
 
+    get takeoutId(): BigNumber | undefined {
+      return this._takeoutId;
+    }
+
+    /** The takeout that is under way is kept for the next program too. */
+    set takeoutId(value: BigNumber | undefined) {
+      this._takeoutId = value;
+      const kept = value === undefined ? undefined : int64(BigInt(value.toString()));
+      this.#open?.tenure.outbox.putAttributes({ key: TAKEOUT, ...(kept && { value: kept }) });
+      this.#open?.tenure.outbox.wake();
+    }
+
     async save(): Promise<void> {
       await this.#open?.tenure.outbox.settle(PATIENCE_MS);
     }
@@ -108,6 +127,7 @@ export function sessionClass<Base>(
       const { account, tenure } = this.#open;
       if (isLoggedOut(tlo)) {
         account.logOut();
+        this.takeoutId = undefined;
         this.#entities.clear();
       } else if (typeof tlo === "object" && tlo !== null) {
         const self = selfIn(tlo);
@@ -142,6 +162,8 @@ export function sessionClass<Base>(
         const { session, outbox } = tenure;
         const account = new Account(session, outbox);
         await this.#remember(tenure.hold);
+        const [takeout] = await tenure.hold.attributes.get([TAKEOUT]);
+        this._takeoutId = takeout && library.returnBigInt(view(takeout.value).readBigInt64LE());
         await this.#take(account);
         return { tenure, account };
       } catch (error) {
@@ -153,7 +175,12 @@ export function sessionClass<Base>(
     /** Reads whom the account knows: the library asks for them without waiting. */
     async #remember({ peers }: Hold): Promise<void> {
       this.#entities.clear();
-      for await (const peer of peers.list()) this.#entities.load(peer);
+      let loaded = 0;
+      for await (const peer of peers.list()) {
+        this.#entities.load(peer);
+        loaded += 1;
+        if (loaded % AT_ONCE === 0) await nextTurn();
+      }
     }
 
     async #take({ home, key }: Account): Promise<void> {

@@ -3,7 +3,8 @@ import { AuthKey } from "../../secret.js";
 import type { Session } from "../../session.js";
 import { homeEndpoint, homeOf, knownHome, movedHome, writtenEndpoint } from "../home.js";
 import type { Outbox } from "../outbox.js";
-import { currentUserFromBytes, currentUserToBytes, dcOptionFromBytes, dcOptionToBytes, int64, view } from "./tl.js";
+import { int64, view } from "../bytes.js";
+import { currentUserFromBytes, currentUserToBytes, dcOptionFromBytes, dcOptionToBytes } from "./tl.js";
 import type { Values } from "./values.js";
 
 /** Where mtcute's own choice begins; it knows by itself whether it wants the test servers. */

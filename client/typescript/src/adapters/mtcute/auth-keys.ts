@@ -1,5 +1,5 @@
 import type { Account } from "./account.js";
-import { int64, view } from "./tl.js";
+import { int64, view } from "../bytes.js";
 import type { Values } from "./values.js";
 
 /** What the keys of attributes begin with that are temporary authorization keys. */

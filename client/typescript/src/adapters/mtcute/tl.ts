@@ -1,6 +1,7 @@
 /** How mtcute writes down what a session has fields for: its home data center and its user. */
 
 import type { Endpoint } from "../data-centers.js";
+import { int32, int64, view } from "../bytes.js";
 
 /** A data center under `dc_main` (mtcute's `BasicDcOption`). */
 export interface DcOption {
@@ -59,23 +60,6 @@ export function currentUserFromBytes(bytes: Uint8Array): CurrentUser | undefined
   const count = (flags & USER_NAMES) !== 0 ? reader.int32() : 0;
   const usernames = Array.from({ length: count }, () => reader.text());
   return { id, bot: (flags & USER_BOT) !== 0, premium: (flags & USER_PREMIUM) !== 0, usernames };
-}
-
-export function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
-
-export function int64(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64LE(value);
-  return bytes;
-}
-
-/** The same bytes, to be read. */
-export function view(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** A text as TL has it: its length, its bytes, and zeros up to a multiple of four. */

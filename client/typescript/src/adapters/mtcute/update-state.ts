@@ -1,6 +1,6 @@
 import type { UpdateState } from "../../gen/sessiond/v1/session.js";
 import type { Outbox } from "../outbox.js";
-import { int32, view } from "./tl.js";
+import { int32, view } from "../bytes.js";
 
 const COUNTERS = { updates_pts: "pts", updates_qts: "qts", updates_date: "date", updates_seq: "seq" } as const;
 const CHANNEL = "updates_channel:";
