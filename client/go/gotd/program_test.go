@@ -1,7 +1,6 @@
 package gotd_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/gotd/td/crypto"
@@ -34,14 +32,6 @@ type settings struct {
 	Keys          string // PEM
 	DCs           []tg.DCOption
 	FirstDC       int // where it connects to log in
-}
-
-// line is what a program says, each in a line of its own.
-type line struct {
-	Message int    `json:",omitempty"`
-	Post    int    `json:",omitempty"`
-	Waiting bool   `json:",omitempty"`
-	Error   string `json:",omitempty"`
 }
 
 func TestMain(m *testing.M) {
@@ -109,76 +99,20 @@ func say(said line) {
 	fmt.Println(string(text))
 }
 
-// program is one that runs.
-type program struct {
-	process *exec.Cmd
-	// ended is closed when it has ended, and everything that it said was heard.
-	ended chan struct{}
-
-	mutex sync.Mutex
-	// messages and posts are what it received, in that order.
-	messages, posts []int
-	failure         string
-}
-
-// startProgram starts one that ends with the test.
+// startProgram starts gotd's program, which ends with the test.
 func startProgram(t *testing.T, label string, daemon *daemon, side *loopback.Telegram, firstDC int) *program {
 	t.Helper()
+	given := ok(json.Marshal(settingsFor(t, label, daemon, side, firstDC)))(t)
+	command := exec.Command(ok(os.Executable())(t))
+	command.Env = append(os.Environ(), programVariable+"="+string(given))
+	return start(t, command, heardJSON)
+}
+
+func settingsFor(t *testing.T, label string, daemon *daemon, side *loopback.Telegram, firstDC int) settings {
 	var keys strings.Builder
 	for _, key := range side.Keys() {
 		block := pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(key)}
 		succeeds(t, pem.Encode(&keys, &block))
 	}
-	given := ok(json.Marshal(settings{label, daemon.socket, keys.String(), side.Options(), firstDC}))(t)
-	p := &program{process: exec.Command(ok(os.Executable())(t)), ended: make(chan struct{})}
-	p.process.Env = append(os.Environ(), programVariable+"="+string(given))
-	p.process.Stderr = os.Stderr
-	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	output := ok(p.process.StdoutPipe())(t)
-	succeeds(t, p.process.Start())
-	t.Cleanup(func() { p.end(syscall.SIGKILL) })
-	go func() {
-		defer close(p.ended)
-		lines := bufio.NewScanner(output)
-		for lines.Scan() {
-			p.hear(lines.Bytes())
-		}
-		_ = p.process.Wait()
-	}()
-	return p
-}
-
-func (p *program) hear(text []byte) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	var said line
-	if err := json.Unmarshal(text, &said); err != nil {
-		p.failure = string(text)
-	}
-	switch {
-	case said.Message != 0:
-		p.messages = append(p.messages, said.Message)
-	case said.Post != 0:
-		p.posts = append(p.posts, said.Post)
-	case said.Error != "":
-		p.failure = said.Error
-	}
-}
-
-// received is what it has received so far.
-func (p *program) received() (messages, posts []int) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return p.messages, p.posts
-}
-
-// end ends it with a signal, and returns what it failed with.
-func (p *program) end(signal syscall.Signal) (failure string) {
-	_ = p.process.Process.Signal(signal)
-	return p.wait()
-}
-
-func (p *program) wait() (failure string) {
-	<-p.ended
-	return p.failure
+	return settings{label, daemon.socket, keys.String(), side.Options(), firstDC}
 }

@@ -1,6 +1,8 @@
 package loopback
 
 import (
+	"time"
+
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
@@ -34,7 +36,9 @@ func (t *Telegram) authorized(handle tgtest.HandlerFunc) tgtest.HandlerFunc {
 		t.mutex.Lock()
 		is := t.loggedIn[request.Session.AuthKey.ID]
 		if is {
-			t.online[request.Session.ID] = &online{server, request.Session}
+			if t.online[request.Session.ID] == nil {
+				t.online[request.Session.ID] = &online{server: server, session: request.Session, layer: t.layers[request.Session.ID]}
+			}
 		}
 		t.mutex.Unlock()
 		if !is {
@@ -45,8 +49,9 @@ func (t *Telegram) authorized(handle tgtest.HandlerFunc) tgtest.HandlerFunc {
 }
 
 func (t *Telegram) config(server *tgtest.Server, request *tgtest.Request) error {
+	now := int(time.Now().Unix())
 	return server.SendResult(request, &tg.Config{
-		Date: began, Expires: began + 3600, ThisDC: request.DC, DCOptions: t.options,
+		Date: now, Expires: now + 3600, ThisDC: request.DC, DCOptions: t.options,
 	})
 }
 
@@ -57,7 +62,7 @@ func (t *Telegram) logIn(server *tgtest.Server, request *tgtest.Request) error {
 	t.mutex.Lock()
 	t.loggedIn[request.Session.AuthKey.ID] = true
 	t.mutex.Unlock()
-	return server.SendResult(request, &tg.AuthAuthorization{User: account()})
+	return server.SendResult(request, &tg.AuthAuthorization{User: t.layerOf(request).account()})
 }
 
 func (t *Telegram) logOut(server *tgtest.Server, request *tgtest.Request) error {
@@ -68,7 +73,7 @@ func (t *Telegram) logOut(server *tgtest.Server, request *tgtest.Request) error 
 }
 
 func (t *Telegram) self(server *tgtest.Server, request *tgtest.Request) error {
-	return server.SendVector(request, account())
+	return server.SendVector(request, t.layerOf(request).account())
 }
 
 func (t *Telegram) state(server *tgtest.Server, request *tgtest.Request) error {
@@ -84,7 +89,10 @@ func (t *Telegram) difference(server *tgtest.Server, request *tgtest.Request) er
 		return err
 	}
 	t.mutex.Lock()
-	t.asked = append(t.asked, asked.Pts)
+	if client := t.online[request.Session.ID]; client != nil && !client.begun {
+		client.begun = true
+		t.begun = append(t.begun, asked.Pts)
+	}
 	last := t.messages
 	t.mutex.Unlock()
 	end := min(last, asked.Pts+DifferenceSize)
@@ -97,9 +105,9 @@ func (t *Telegram) difference(server *tgtest.Server, request *tgtest.Request) er
 	case len(missed) == 0:
 		answer = &tg.UpdatesDifferenceEmpty{Date: began + last}
 	case end < last:
-		answer = &tg.UpdatesDifferenceSlice{NewMessages: missed, Users: users(), IntermediateState: stateAt(end)}
+		answer = &tg.UpdatesDifferenceSlice{NewMessages: missed, Users: t.layerOf(request).users(), IntermediateState: stateAt(end)}
 	default:
-		answer = &tg.UpdatesDifference{NewMessages: missed, Users: users(), State: stateAt(end)}
+		answer = &tg.UpdatesDifference{NewMessages: missed, Users: t.layerOf(request).users(), State: stateAt(end)}
 	}
 	return server.SendResult(request, answer)
 }
@@ -120,13 +128,9 @@ func (t *Telegram) channelDifference(server *tgtest.Server, request *tgtest.Requ
 	if end <= asked.Pts {
 		return server.SendResult(request, &tg.UpdatesChannelDifferenceEmpty{Final: true, Pts: last})
 	}
-	missed := &tg.UpdatesChannelDifference{Final: end == last, Pts: end, Chats: chats()}
+	missed := &tg.UpdatesChannelDifference{Final: end == last, Pts: end, Chats: t.layerOf(request).chats()}
 	for id := asked.Pts + 1; id <= end; id++ {
 		missed.NewMessages = append(missed.NewMessages, post(id))
 	}
 	return server.SendResult(request, missed)
-}
-
-func stateAt(messages int) tg.UpdatesState {
-	return tg.UpdatesState{Pts: messages, Date: began + messages}
 }
