@@ -1,7 +1,6 @@
 package gotd_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -108,20 +107,17 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-var (
-	commonBox  = regexp.MustCompile(`Common \{ pts: (\d+) \}`)
-	channelBox = regexp.MustCompile(`Channel \{ channel_id: \d+, pts: (\d+) \}`)
-)
+// said is what the recipe prints of a message: its number, and whether it came in the common box or in a channel's.
+var said = regexp.MustCompile(`^NewMessage\(Message \{ msg: Message \{ id: (\d+), .* message_box: Some\((Common|Channel) \{`)
 
-// heardOfGrammers is what the recipe prints. Here the pts of an update is the number of its message.
-func heardOfGrammers(text []byte) (said line, err error) {
-	if !bytes.HasPrefix(text, []byte("NewMessage(")) {
-		return said, nil
+func heardOfGrammers(text []byte) (heard line, err error) {
+	found := said.FindSubmatch(text)
+	if found == nil {
+		return heard, nil
 	}
-	if found := commonBox.FindSubmatch(text); found != nil {
-		said.Message, err = strconv.Atoi(string(found[1]))
-	} else if found := channelBox.FindSubmatch(text); found != nil {
-		said.Post, err = strconv.Atoi(string(found[1]))
+	number, err := strconv.Atoi(string(found[1]))
+	if string(found[2]) == "Common" {
+		return line{Message: number}, err
 	}
-	return said, err
+	return line{Post: number}, err
 }

@@ -2,8 +2,11 @@ package loopback
 
 import (
 	"encoding/binary"
+	"math"
+	"time"
 
 	"github.com/gotd/td/bin"
+	"github.com/gotd/td/mt"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgtest"
 )
@@ -62,6 +65,9 @@ func (t *Telegram) layered(next tgtest.Handler) tgtest.Handler {
 			t.mutex.Lock()
 			t.layers[request.Session.ID] = layer(said)
 			t.mutex.Unlock()
+			if err := sendSalts(server, request); err != nil {
+				return err
+			}
 		}
 		return next.OnMessage(server, request)
 	})
@@ -72,4 +78,15 @@ func (t *Telegram) layerOf(request *tgtest.Request) layer {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	return t.layers[request.Session.ID]
+}
+
+// sendSalts tells a client of two salts, unasked. tgtest answers whoever asks for salts with one, and grammers asks again, and
+// for nothing else, until it has two.
+func sendSalts(server *tgtest.Server, request *tgtest.Request) error {
+	unasked := *request
+	unasked.MsgID = 0
+	tomorrow := int(time.Now().Add(24 * time.Hour).Unix())
+	return server.SendFutureSalts(&unasked,
+		mt.FutureSalt{ValidSince: 1, ValidUntil: math.MaxInt32, Salt: 10},
+		mt.FutureSalt{ValidSince: tomorrow, ValidUntil: math.MaxInt32, Salt: 11})
 }
