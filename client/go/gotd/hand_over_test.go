@@ -35,7 +35,7 @@ func TestASessionGoesFromGotdToOtherLibrariesAndBackWithItsKeyAndState(t *testin
 		t.Run(library.name, func(t *testing.T) {
 			t.Parallel()
 			alice := startAccount(t)
-			gotd := func() *program { return startProgram(t, "gotd", alice.daemon, alice.side, 2) }
+			gotd := func() *program { return startProgram(t, alice.daemon, alice.side, 2) }
 			other := func() *program { return library.start(t, alice.daemon, alice.side) }
 
 			stop := startSending(t, alice.side, pace)
@@ -124,7 +124,7 @@ func TestMtcuteLogsInAndGotdGoesOn(t *testing.T) {
 	first := mtcute.start(t, alice.daemon, alice.side)
 	second := alice.isKilledFor(t, first, func() *program { return mtcute.start(t, alice.daemon, alice.side) }, mtcute.ahead)
 	third := alice.isKilledFor(t, second, func() *program {
-		return startProgram(t, "gotd", alice.daemon, alice.side, 2)
+		return startProgram(t, alice.daemon, alice.side, 2)
 	}, mtcute.ahead)
 	stop()
 	alice.isClosedWhole(t, third)

@@ -6,9 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"testing"
 
+	sessiond "sessiond.invalid/client/go"
 	"sessiond.invalid/client/go/gotd/internal/loopback"
 )
 
@@ -29,7 +29,7 @@ type library struct {
 	name string
 	// command is how a program is started, given its settings. It skips the test where the library is not installed.
 	command func(t *testing.T, settings settings) *exec.Cmd
-	heard   func(text []byte) (line, error)
+	said    *regexp.Regexp
 	// ahead is by how many updates the state that it reports may be ahead of those that its program has handled, at most.
 	ahead int
 }
@@ -37,18 +37,21 @@ type library struct {
 // libraries report their state themselves: Telethon once a minute and when it disconnects; grammers when its recipe says so,
 // after each update, though it tells the state of all that came together with that; mtcute after all that came together.
 var libraries = []library{
-	{name: "Telethon", command: telethonCommand, heard: heardJSON},
-	{name: "grammers", command: grammersCommand, heard: heardOfGrammers, ahead: loopback.DifferenceSize},
-	{name: "mtcute", command: mtcuteCommand, heard: heardJSON},
+	{name: "Telethon", command: telethonCommand, said: said},
+	{name: "grammers", command: grammersCommand, said: saidOfGrammers, ahead: loopback.DifferenceSize},
+	{name: "mtcute", command: mtcuteCommand, said: said},
 }
+
+// saidOfGrammers is what the recipe prints of a message, which came in the common box or in a channel's.
+var saidOfGrammers = regexp.MustCompile(
+	`^NewMessage\(Message \{ msg: Message \{ id: (?P<number>\d+), .* message_box: Some\((?P<kind>Common|Channel) \{`)
 
 // start starts a program that ends with the test.
 func (l library) start(t *testing.T, daemon *daemon, side *loopback.Telegram) *program {
 	t.Helper()
-	settings := settingsFor(t, l.name, daemon, side, 2)
-	command := l.command(t, settings)
-	command.Env = append(command.Environ(), "SESSIOND_SOCKET="+daemon.socket)
-	return start(t, command, l.heard)
+	command := l.command(t, settingsFor(t, side, 2))
+	command.Env = append(command.Environ(), sessiond.SocketVariable+"="+daemon.socket)
+	return start(t, command, l.said)
 }
 
 func telethonCommand(t *testing.T, _ settings) *exec.Cmd {
@@ -105,19 +108,4 @@ func missing(t *testing.T, what string) {
 		t.Fatal(what)
 	}
 	t.Skip(what)
-}
-
-// said is what the recipe prints of a message: its number, and whether it came in the common box or in a channel's.
-var said = regexp.MustCompile(`^NewMessage\(Message \{ msg: Message \{ id: (\d+), .* message_box: Some\((Common|Channel) \{`)
-
-func heardOfGrammers(text []byte) (heard line, err error) {
-	found := said.FindSubmatch(text)
-	if found == nil {
-		return heard, nil
-	}
-	number, err := strconv.Atoi(string(found[1]))
-	if string(found[2]) == "Common" {
-		return line{Message: number}, err
-	}
-	return line{Post: number}, err
 }

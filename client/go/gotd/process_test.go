@@ -2,73 +2,73 @@ package gotd_test
 
 import (
 	"bufio"
-	"encoding/json"
-	"os"
+	"bytes"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 )
 
-// line is what a program says, each in a line of its own.
-type line struct {
-	Message int    `json:",omitempty"`
-	Post    int    `json:",omitempty"`
-	Error   string `json:",omitempty"`
-}
-
-// heardJSON is how most programs say it. An error is something else that was said.
-func heardJSON(text []byte) (said line, err error) {
-	err = json.Unmarshal(text, &said)
-	return said, err
-}
+// said is what programs say of what they receive: its kind and its number, a line each.
+var said = regexp.MustCompile(`^(?P<kind>message|post) (?P<number>\d+)$`)
 
 // program is one that runs.
 type program struct {
 	process *exec.Cmd
-	heard   func(text []byte) (line, error)
 	// ended is closed when it has ended, and everything that it said was heard.
 	ended chan struct{}
 
 	mutex sync.Mutex
 	// messages and posts are what it received, in that order.
 	messages, posts []int
-	failure         string
+	// complaints are what it wrote to its standard error.
+	complaints bytes.Buffer
+	failed     bool
 }
 
-// start starts a program that ends with the test.
-func start(t *testing.T, command *exec.Cmd, heard func(text []byte) (line, error)) *program {
+// start starts a program that ends with the test. said has groups for the kind and the number of what it receives.
+func start(t *testing.T, command *exec.Cmd, said *regexp.Regexp) *program {
 	t.Helper()
-	p := &program{process: command, heard: heard, ended: make(chan struct{})}
-	p.process.Stderr = os.Stderr
+	p := &program{process: command, ended: make(chan struct{})}
+	p.process.Stderr = &p.complaints
 	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	output := ok(p.process.StdoutPipe())(t)
 	succeeds(t, p.process.Start())
-	t.Cleanup(func() { p.end(syscall.SIGKILL) })
+	t.Cleanup(func() {
+		p.end(syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("%s wrote:\n%s", p.process.Path, &p.complaints)
+		}
+	})
 	go func() {
 		defer close(p.ended)
 		lines := bufio.NewScanner(output)
 		for lines.Scan() {
-			p.hear(lines.Bytes())
+			p.hear(said, lines.Bytes())
 		}
-		_ = p.process.Wait()
+		p.failed = p.process.Wait() != nil
 	}()
 	return p
 }
 
-func (p *program) hear(text []byte) {
-	said, err := p.heard(text)
+func (p *program) hear(said *regexp.Regexp, text []byte) {
+	found := said.FindSubmatch(text)
+	if found == nil {
+		return
+	}
+	number, err := strconv.Atoi(string(found[said.SubexpIndex("number")]))
+	if err != nil {
+		return
+	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	switch {
-	case err != nil:
-		p.failure = string(text)
-	case said.Message != 0:
-		p.messages = append(p.messages, said.Message)
-	case said.Post != 0:
-		p.posts = append(p.posts, said.Post)
-	case said.Error != "":
-		p.failure = said.Error
+	switch string(found[said.SubexpIndex("kind")]) {
+	case "message", "Common":
+		p.messages = append(p.messages, number)
+	case "post", "Channel":
+		p.posts = append(p.posts, number)
 	}
 }
 
@@ -87,5 +87,8 @@ func (p *program) end(signal syscall.Signal) (failure string) {
 
 func (p *program) wait() (failure string) {
 	<-p.ended
-	return p.failure
+	if p.failed {
+		return "failure: " + p.complaints.String()
+	}
+	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
+	"github.com/gotd/td/tg"
 
 	"sessiond.invalid/client/go/gotd"
 	"sessiond.invalid/client/go/gotd/internal/loopback"
@@ -19,9 +21,9 @@ func TestWhoIsKilledIsTakenOverFromWithTheSameKeyAndStateAndNothingIsMissed(t *t
 	client := daemon.connect(t)
 	grants := followGrants(t, client)
 	side, stop := startTelegram(t)
-	first := startProgram(t, "first", daemon, side, 2)
+	first := startProgram(t, daemon, side, 2)
 	isBusy(t, first, 100)
-	second := startProgram(t, "second", daemon, side, 2)
+	second := startProgram(t, daemon, side, 2)
 	isWaiting(t, client, 1)
 	isBusy(t, first, 100)
 	begun := len(side.Begun())
@@ -70,7 +72,7 @@ func TestTheDaemonsRestartIsNotNoticedByWhoIsConnected(t *testing.T) {
 	daemon := startDaemon(t)
 	client := daemon.connect(t)
 	side, stop := startTelegram(t)
-	program := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	program := startProgram(t, daemon, side, loopback.HomeDC)
 	isBusy(t, program, 50)
 	connected := side.Connections.All()
 	before, beforePosts := program.received()
@@ -99,9 +101,9 @@ func TestWhoLosesTheHoldLeavesTelegramBeforeTheNextComes(t *testing.T) {
 	daemon := startDaemon(t)
 	client := daemon.connect(t)
 	side, _ := startTelegram(t)
-	first := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	first := startProgram(t, daemon, side, loopback.HomeDC)
 	isBusy(t, first, 50)
-	second := startProgram(t, "second", daemon, side, loopback.HomeDC)
+	second := startProgram(t, daemon, side, loopback.HomeDC)
 	isWaiting(t, client, 1)
 	succeeds(t, client.EndHold(t.Context(), "alice"))
 	if failure := first.wait(); !strings.Contains(failure, "the hold was lost") {
@@ -124,15 +126,15 @@ func TestAfterALogOutNobodyConnectsWithoutLoggingIn(t *testing.T) {
 		defer func() { succeeds(t, alice.Release(ctx)) }()
 		settings := optionsFor(side.Keys(), side.Options(), loopback.HomeDC)
 		settings.SessionStorage = alice
-		bot := telegram.NewClient(1, "hash", settings)
-		return bot.Run(ctx, func(ctx context.Context) error { return use(ctx, bot, alice) })
+		user := telegram.NewClient(1, "hash", settings)
+		return user.Run(ctx, func(ctx context.Context) error { return use(ctx, user, alice) })
 	}
-	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, _ *gotd.Session) error {
-		_, err := bot.Auth().Bot(ctx, "1:token")
-		return err
+	succeeds(t, run(func(ctx context.Context, user *telegram.Client, _ *gotd.Session) error {
+		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) { return loopback.Code, nil })
+		return auth.NewFlow(auth.CodeOnly(loopback.Phone, code), auth.SendCodeOptions{}).Run(ctx, user.Auth())
 	}))
-	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, alice *gotd.Session) error {
-		if _, err := bot.API().AuthLogOut(ctx); err != nil {
+	succeeds(t, run(func(ctx context.Context, user *telegram.Client, alice *gotd.Session) error {
+		if _, err := user.API().AuthLogOut(ctx); err != nil {
 			return err
 		}
 		return alice.Delete(ctx)

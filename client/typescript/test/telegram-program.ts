@@ -1,6 +1,6 @@
 /**
- * A bot on mtcute that is alice, in the daemon of SESSIOND_SOCKET. Its argument is where its Telegram is, which speaks the real
- * protocol: the tests of client/go/gotd start both. It writes what it receives, a line of JSON each, until SIGINT.
+ * A program with mtcute on alice, in the daemon of SESSIOND_SOCKET. Its argument is where its Telegram is, which speaks the real
+ * protocol: the tests of client/go/gotd start both. It logs in if nobody is, and writes what it receives until SIGINT.
  */
 
 import { addPublicKey } from "@mtcute/core/utils.js";
@@ -19,8 +19,8 @@ interface Settings {
 const KEY = /-----BEGIN RSA PUBLIC KEY-----.*?-----END RSA PUBLIC KEY-----/gsu;
 
 function say({ update }: RawUpdateInfo): void {
-  if (update._ === "updateNewMessage") console.log(JSON.stringify({ Message: update.message.id }));
-  if (update._ === "updateNewChannelMessage") console.log(JSON.stringify({ Post: update.message.id }));
+  if (update._ === "updateNewMessage") console.log("message", update.message.id);
+  if (update._ === "updateNewChannelMessage") console.log("post", update.message.id);
 }
 
 async function main({ Keys, DCs, FirstDC }: Settings): Promise<void> {
@@ -44,8 +44,9 @@ async function main({ Keys, DCs, FirstDC }: Settings): Promise<void> {
     }),
   );
   client.onRawUpdate.add(say);
-  process.once("SIGINT", () => void client.destroy());
-  await client.start({ botToken: "1:token" });
+  // Not once: mtcute has a handler too, which sends the process the same signal again.
+  process.on("SIGINT", () => void client.destroy());
+  await client.start({ phone: "+15550001", code: "12345" });
 }
 
 void main(JSON.parse(process.argv[2] ?? "") as Settings);

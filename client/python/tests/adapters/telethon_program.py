@@ -1,10 +1,9 @@
-"""A program with Telethon on alice, in the daemon of SESSIOND_SOCKET. It writes what it receives, a line of JSON each, until
-SIGINT. The tests of client/go/gotd start it, whose Telegram speaks the real protocol."""
+"""A program with Telethon on alice, in the daemon of SESSIOND_SOCKET. It writes what it receives until SIGINT.
+The tests of client/go/gotd start it, whose Telegram speaks the real protocol."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from typing import Any
 
@@ -13,13 +12,13 @@ from telethon.tl import types
 
 from sessiond.adapters.telethon import SessiondSession
 
-SAID_OF = {types.UpdateNewMessage: "Message", types.UpdateNewChannelMessage: "Post"}
+SAID_OF = {types.UpdateNewMessage: "message", types.UpdateNewChannelMessage: "post"}
 
 
 async def say(update: Any) -> None:
     """Writes which message it is."""
     if said := SAID_OF.get(type(update)):
-        print(json.dumps({said: update.message.id}), flush=True)
+        print(said, update.message.id, flush=True)
 
 
 async def main() -> None:

@@ -8,6 +8,8 @@ import (
 const (
 	HomeDC      = 4
 	UserID      = 868231286072
+	Phone       = "+15550001"
+	Code        = "12345"
 	SenderID    = 77
 	ChannelID   = 1_555_000_111
 	channelHash = -5550001
@@ -42,10 +44,9 @@ func (l layer) news(messages, posts int) *tg.Updates {
 }
 
 func (l layer) account() tg.UserClass {
-	user := &tg.User{Self: true, Bot: true, ID: UserID}
+	user := &tg.User{Self: true, ID: UserID}
 	user.SetAccessHash(1)
 	user.SetFirstName("Alice")
-	user.SetBotInfoVersion(1)
 	return l.user(user)
 }
 

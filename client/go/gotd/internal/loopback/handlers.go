@@ -1,6 +1,7 @@
 package loopback
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gotd/td/bin"
@@ -14,11 +15,15 @@ var (
 	errNoMethod     = tgerr.New(400, "INPUT_METHOD_INVALID")
 )
 
+// codeHash is what a code was sent with.
+const codeHash = "of the code"
+
 // handlers are those of one data center.
 func (t *Telegram) handlers() *tgtest.Dispatcher {
 	d := tgtest.NewDispatcher()
 	d.HandleFunc(tg.HelpGetConfigRequestTypeID, t.config)
-	d.HandleFunc(tg.AuthImportBotAuthorizationRequestTypeID, t.logIn)
+	d.HandleFunc(tg.AuthSendCodeRequestTypeID, t.sendCode)
+	d.HandleFunc(tg.AuthSignInRequestTypeID, t.signIn)
 	d.HandleFunc(tg.AuthLogOutRequestTypeID, t.authorized(t.logOut))
 	d.HandleFunc(tg.UsersGetUsersRequestTypeID, t.authorized(t.self))
 	d.HandleFunc(tg.UpdatesGetStateRequestTypeID, t.authorized(t.state))
@@ -55,9 +60,22 @@ func (t *Telegram) config(server *tgtest.Server, request *tgtest.Request) error 
 	})
 }
 
-func (t *Telegram) logIn(server *tgtest.Server, request *tgtest.Request) error {
+func (t *Telegram) sendCode(server *tgtest.Server, request *tgtest.Request) error {
 	if request.DC != HomeDC {
-		return tgerr.New(303, "USER_MIGRATE_4")
+		return tgerr.New(303, fmt.Sprintf("PHONE_MIGRATE_%d", HomeDC))
+	}
+	return server.SendResult(request, &tg.AuthSentCode{
+		Type: &tg.AuthSentCodeTypeApp{Length: len(Code)}, PhoneCodeHash: codeHash,
+	})
+}
+
+func (t *Telegram) signIn(server *tgtest.Server, request *tgtest.Request) error {
+	var asked tg.AuthSignInRequest
+	if err := asked.Decode(request.Buf); err != nil {
+		return err
+	}
+	if asked.PhoneCode != Code || asked.PhoneCodeHash != codeHash {
+		return tgerr.New(400, "PHONE_CODE_INVALID")
 	}
 	t.mutex.Lock()
 	t.loggedIn[request.Session.AuthKey.ID] = true
