@@ -23,7 +23,8 @@ async def say(update: Any) -> None:
 
 async def main() -> None:
     session = SessiondSession("alice")
-    client = session.bind(TelegramClient(session, 1, "hash", catch_up=True))
+    # One after the other, so that they are written in order.
+    client = session.bind(TelegramClient(session, 1, "hash", catch_up=True, sequential_updates=True))
     client.add_event_handler(say, events.Raw)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, client.disconnect)
     await client.connect()

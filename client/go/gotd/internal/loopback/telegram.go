@@ -70,7 +70,7 @@ func Serve(ctx context.Context) (telegram *Telegram, stop func() error, err erro
 		listeners = append(listeners, t.Connections.counted(listener))
 	}
 	for i, listener := range listeners {
-		key, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
+		key, err := newKey()
 		if err != nil {
 			cancel()
 			return nil, nil, err
@@ -87,6 +87,17 @@ func Serve(ctx context.Context) (telegram *Telegram, stop func() error, err erro
 		}
 		return nil
 	}, nil
+}
+
+// newKey makes a data center's key. mtcute looks a key up by its fingerprint in hexadecimal, and does not find one that begins
+// with a zero.
+func newKey() (*rsa.PrivateKey, error) {
+	for {
+		key, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
+		if err != nil || uint64(crypto.RSAFingerprint(&key.PublicKey))>>60 != 0 {
+			return key, err
+		}
+	}
 }
 
 // Keys are the public keys of its data centers.
