@@ -15,3 +15,12 @@ func TestTheDocumentsHaveTheProgramThatIsRun(t *testing.T) {
 		}
 	}
 }
+
+func TestTheReadmeHasTheExample(t *testing.T) {
+	source := string(ok(os.ReadFile("example_test.go"))(t))
+	_, example, _ := strings.Cut(source, "func ExampleRoute() {\n\t")
+	block := "```go\n" + strings.ReplaceAll(strings.TrimSuffix(example, "\n}\n"), "\n\t", "\n") + "\n```\n"
+	if !strings.Contains(string(ok(os.ReadFile("README.md"))(t)), block) {
+		t.Errorf("README.md does not have this:\n%s", block)
+	}
+}
