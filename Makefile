@@ -28,6 +28,8 @@ export SESSIOND_TEST_WITHOUT := $(MISSING)
 export SESSIOND_BIN ?= $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/sessiond
 export SESSIOND_TEST_TELETHON := $(CURDIR)/.venvs
 export SESSIOND_TEST_LIBRARIES := $(CURDIR)/.libraries
+# The program on grammers that tests/grammers builds.
+export SESSIOND_TEST_GRAMMERS := $(CURDIR)/target/debug/recipe
 
 BUF := tools/buf/node_modules/.bin/buf
 ACCEPTED := proto/accepted.txtpb

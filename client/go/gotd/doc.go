@@ -6,6 +6,6 @@
 //	defer alice.Release(context.WithoutCancel(ctx))
 //
 // A Session is gotd's session.Storage; what its Updates gives is updates.StateStorage, updates.ChannelAccessHasher and
-// updates.UserAccessHasher. Run gotd's client with the hold's Context, so that it stops when the hold is lost. The recipe is
-// in docs/libraries.md.
+// updates.UserAccessHasher. Run gotd's client with the hold's Context, so that it stops when the hold is lost. A whole
+// program is in README.md.
 package gotd

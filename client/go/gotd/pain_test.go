@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/tg"
 
@@ -27,28 +28,30 @@ const storingVariable = "GOTD_STORING"
 // kills is how often a process is killed at most, until its file is found torn. One in a few is.
 const kills = 100
 
-// onFile is the label of a program that keeps its session in gotd's own file, at the path that another has the socket at.
-const onFile = "on its file"
-
-// botOnFile is the recipe without sessiond: gotd keeps the key in a file, and update states in memory.
-func botOnFile(ctx context.Context, file string, options telegram.Options, handler telegram.UpdateHandler) error {
-	manager := updates.New(updates.Config{Handler: handler})
+// runOnFile is the recipe without sessiond: gotd keeps the key in a file, and update states in memory.
+func runOnFile(ctx context.Context, file string) error {
+	manager := updates.New(updates.Config{Handler: router()})
 	options.SessionStorage, options.UpdateHandler = &session.FileStorage{Path: file}, manager
-	bot := telegram.NewClient(1, "hash", options)
-	return bot.Run(ctx, func(ctx context.Context) error {
-		status, err := bot.Auth().Status(ctx)
-		if err == nil && !status.Authorized {
-			_, err = bot.Auth().Bot(ctx, "1:token")
+	user := telegram.NewClient(appID, appHash, options)
+	return user.Run(ctx, func(ctx context.Context) error {
+		login := auth.NewFlow(auth.Env("TELEGRAM_", auth.CodeAuthenticatorFunc(code)), auth.SendCodeOptions{})
+		if err := user.Auth().IfNecessary(ctx, login); err != nil {
+			return err
 		}
+		self, err := user.Self(ctx)
 		if err != nil {
 			return err
 		}
-		self, err := bot.Self(ctx)
-		if err != nil {
-			return err
-		}
-		return manager.Run(ctx, bot.API(), self.ID, updates.AuthOptions{IsBot: true})
+		return manager.Run(ctx, user.API(), self.ID, updates.AuthOptions{IsBot: self.Bot})
 	})
+}
+
+// startOnFile starts it, to end with the test.
+func startOnFile(t *testing.T, file string, side *loopback.Telegram) *program {
+	t.Helper()
+	settings := settingsFor(t, side, loopback.HomeDC)
+	settings.File = file
+	return startWith(t, settings)
 }
 
 // storeForEver stores as gotd does after every connect.
@@ -90,33 +93,36 @@ func TestAKillWhileGotdWritesItsFileLeavesItTorn(t *testing.T) {
 
 func TestTwoProcessesOnGotdsFileAreConnectedByOneKeyAtOnce(t *testing.T) {
 	side, _ := startTelegram(t)
-	file := &daemon{socket: filepath.Join(t.TempDir(), "session.json")}
-	first := startProgram(t, onFile, file, side, loopback.HomeDC)
-	isBusy(t, first, 3)
-	startProgram(t, onFile, file, side, loopback.HomeDC)
+	file := filepath.Join(t.TempDir(), "session.json")
+	isBusy(t, startOnFile(t, file, side), 3)
+	startOnFile(t, file, side)
 	// Telegram answers this with AUTH_KEY_DUPLICATED, and the key is gone. On sessiond it is never more than one: see
 	// protocol_test.go.
 	eventually(t, "one key is used once", func() bool { return side.Connections.MostAtOnce() == 2 })
 }
 
 func TestWhatIsSentWhileNoProgramRunsArrivesLaterOnlyFromSessiond(t *testing.T) {
-	file := &daemon{socket: filepath.Join(t.TempDir(), "session.json")}
-	for label, place := range map[string]*daemon{onFile: file, "on sessiond": startDaemon(t)} {
+	file, daemon := filepath.Join(t.TempDir(), "session.json"), startDaemon(t)
+	places := map[string]func(*loopback.Telegram) *program{
+		"on its file": func(side *loopback.Telegram) *program { return startOnFile(t, file, side) },
+		"on sessiond": func(side *loopback.Telegram) *program { return startProgram(t, daemon, side, loopback.HomeDC) },
+	}
+	for place, start := range places {
 		side, stop := startTelegram(t)
-		first := startProgram(t, label, place, side, loopback.HomeDC)
+		first := start(side)
 		isBusy(t, first, 3)
 		first.end(syscall.SIGKILL)
 		stop()
 		missed := side.Sent() + 1
 		side.Send(t.Context())
-		second := startProgram(t, label, place, side, loopback.HomeDC)
+		second := start(side)
 		eventually(t, "the second receives nothing", func() bool {
 			side.Send(t.Context())
 			messages, _ := second.received()
 			return len(messages) > 0 && messages[len(messages)-1] > missed
 		})
-		if messages, _ := second.received(); slices.Contains(messages, missed) == (label == onFile) {
-			t.Errorf("%s: message %d was sent while nobody ran, received: %v", label, missed, messages)
+		if messages, _ := second.received(); slices.Contains(messages, missed) == (place == "on its file") {
+			t.Errorf("%s: message %d was sent while nobody ran, received: %v", place, missed, messages)
 		}
 	}
 }

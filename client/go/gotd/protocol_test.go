@@ -3,111 +3,30 @@ package gotd_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
+	"github.com/gotd/td/tg"
 
-	sessiond "sessiond.invalid/client/go"
 	"sessiond.invalid/client/go/gotd"
 	"sessiond.invalid/client/go/gotd/internal/loopback"
 )
-
-// startTelegram starts Telegram's side, which ends with the test and sends messages until then, or until stop.
-func startTelegram(t *testing.T) (side *loopback.Telegram, stop func()) {
-	t.Helper()
-	side, wait, err := loopback.Serve(t.Context())
-	succeeds(t, err)
-	sending, cancel := context.WithCancel(t.Context())
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		for ticks := time.Tick(2 * time.Millisecond); sending.Err() == nil; <-ticks {
-			side.Send(sending)
-		}
-	}()
-	stop = func() {
-		cancel()
-		<-sent
-	}
-	t.Cleanup(func() {
-		stop()
-		succeeds(t, wait())
-	})
-	return side, stop
-}
-
-// eventually waits for what is to be so at once.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.After(limit)
-	for !is() {
-		select {
-		case <-time.Tick(5 * time.Millisecond):
-		case <-deadline:
-			t.Fatal(what)
-		}
-	}
-}
-
-// isBusy waits until a program has received this many more messages and posts.
-func isBusy(t *testing.T, p *program, more int) {
-	t.Helper()
-	messages, posts := p.received()
-	eventually(t, "a program receives no updates", func() bool {
-		nowMessages, nowPosts := p.received()
-		return len(nowMessages) >= len(messages)+more && len(nowPosts) >= len(posts)+more
-	})
-}
-
-// isWaiting waits until this many clients stand in line.
-func isWaiting(t *testing.T, client *sessiond.Client, count int32) {
-	t.Helper()
-	eventually(t, "nobody stands in line", func() bool {
-		for session, err := range client.List(t.Context(), "alice") {
-			if err == nil && session.Waiting == count {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// isWhole fails the test unless these are the numbers from first to last, each once. What is before them came before gotd's
-// manager ran, which passes that on as it comes.
-func isWhole(t *testing.T, what string, numbers []int, first, last int) {
-	t.Helper()
-	whole := numbers[max(slices.Index(numbers, first), 0):]
-	if len(whole) != last-first+1 || !slices.IsSorted(whole) || len(slices.Compact(slices.Clone(whole))) != len(whole) {
-		t.Errorf("%s are not all of %d to %d, each once: %v", what, first, last, numbers)
-	}
-}
-
-// stored are the account's pts and the channel's.
-func stored(t *testing.T, client *sessiond.Client) (account, channel int) {
-	t.Helper()
-	state := ok(client.Load(t.Context(), "alice"))(t).Session.State
-	if len(state.Channels) != 1 || state.Channels[0].ID != loopback.ChannelID {
-		t.Fatalf("channels: %+v", state.Channels)
-	}
-	return int(state.Pts), int(state.Channels[0].Pts)
-}
 
 func TestWhoIsKilledIsTakenOverFromWithTheSameKeyAndStateAndNothingIsMissed(t *testing.T) {
 	t.Parallel()
 	daemon := startDaemon(t)
 	client := daemon.connect(t)
+	grants := followGrants(t, client)
 	side, stop := startTelegram(t)
-	first := startProgram(t, "first", daemon, side, 2)
+	first := startProgram(t, daemon, side, 2)
 	isBusy(t, first, 100)
-	second := startProgram(t, "second", daemon, side, 2)
+	second := startProgram(t, daemon, side, 2)
 	isWaiting(t, client, 1)
 	isBusy(t, first, 100)
-	asked := len(side.Asked())
-	states := statesAtGrants(t, client)
+	begun := len(side.Begun())
 
 	first.end(syscall.SIGKILL)
 	isBusy(t, second, 100)
@@ -118,7 +37,7 @@ func TestWhoIsKilledIsTakenOverFromWithTheSameKeyAndStateAndNothingIsMissed(t *t
 		return len(messages) > 0 && messages[len(messages)-1] == last && len(posts) > 0 && posts[len(posts)-1] == last
 	})
 
-	granted := <-states
+	granted := grants.to(t, second)
 	handled, read := first.received()
 	if pts := int(granted.Pts); pts > handled[len(handled)-1] || pts < handled[len(handled)-1]-50 {
 		t.Errorf("the state that was left is at %d, the last message handled was %d", pts, handled[len(handled)-1])
@@ -126,7 +45,7 @@ func TestWhoIsKilledIsTakenOverFromWithTheSameKeyAndStateAndNothingIsMissed(t *t
 	if pts := int(granted.Channels[0].Pts); pts > read[len(read)-1] {
 		t.Errorf("the channel that was left is at %d, the last post handled was %d", pts, read[len(read)-1])
 	}
-	if from := side.Asked()[asked]; from != int(granted.Pts) {
+	if from := side.Begun()[begun]; from != int(granted.Pts) {
 		t.Errorf("the second program begins at %d, the state was at %d", from, granted.Pts)
 	}
 	messages, posts := second.received()
@@ -153,7 +72,7 @@ func TestTheDaemonsRestartIsNotNoticedByWhoIsConnected(t *testing.T) {
 	daemon := startDaemon(t)
 	client := daemon.connect(t)
 	side, stop := startTelegram(t)
-	program := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	program := startProgram(t, daemon, side, loopback.HomeDC)
 	isBusy(t, program, 50)
 	connected := side.Connections.All()
 	before, beforePosts := program.received()
@@ -182,9 +101,9 @@ func TestWhoLosesTheHoldLeavesTelegramBeforeTheNextComes(t *testing.T) {
 	daemon := startDaemon(t)
 	client := daemon.connect(t)
 	side, _ := startTelegram(t)
-	first := startProgram(t, "first", daemon, side, loopback.HomeDC)
+	first := startProgram(t, daemon, side, loopback.HomeDC)
 	isBusy(t, first, 50)
-	second := startProgram(t, "second", daemon, side, loopback.HomeDC)
+	second := startProgram(t, daemon, side, loopback.HomeDC)
 	isWaiting(t, client, 1)
 	succeeds(t, client.EndHold(t.Context(), "alice"))
 	if failure := first.wait(); !strings.Contains(failure, "the hold was lost") {
@@ -207,15 +126,15 @@ func TestAfterALogOutNobodyConnectsWithoutLoggingIn(t *testing.T) {
 		defer func() { succeeds(t, alice.Release(ctx)) }()
 		settings := optionsFor(side.Keys(), side.Options(), loopback.HomeDC)
 		settings.SessionStorage = alice
-		bot := telegram.NewClient(1, "hash", settings)
-		return bot.Run(ctx, func(ctx context.Context) error { return use(ctx, bot, alice) })
+		user := telegram.NewClient(1, "hash", settings)
+		return user.Run(ctx, func(ctx context.Context) error { return use(ctx, user, alice) })
 	}
-	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, _ *gotd.Session) error {
-		_, err := bot.Auth().Bot(ctx, "1:token")
-		return err
+	succeeds(t, run(func(ctx context.Context, user *telegram.Client, _ *gotd.Session) error {
+		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) { return loopback.Code, nil })
+		return auth.NewFlow(auth.CodeOnly(loopback.Phone, code), auth.SendCodeOptions{}).Run(ctx, user.Auth())
 	}))
-	succeeds(t, run(func(ctx context.Context, bot *telegram.Client, alice *gotd.Session) error {
-		if _, err := bot.API().AuthLogOut(ctx); err != nil {
+	succeeds(t, run(func(ctx context.Context, user *telegram.Client, alice *gotd.Session) error {
+		if _, err := user.API().AuthLogOut(ctx); err != nil {
 			return err
 		}
 		return alice.Delete(ctx)
@@ -225,42 +144,4 @@ func TestAfterALogOutNobodyConnectsWithoutLoggingIn(t *testing.T) {
 	if !errors.Is(err, gotd.ErrLoggedOut) || side.Connections.All() != connected || side.LoggedIn() != 0 {
 		t.Errorf("run: %v", err)
 	}
-}
-
-// statesAtGrants follows the session, and gives its state at the next grant.
-func statesAtGrants(t *testing.T, client *sessiond.Client) <-chan sessiond.UpdateState {
-	watch, err := client.Watch(sessiond.WatchOptions{Names: []string{"alice"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	granted := make(chan sessiond.UpdateState, 1)
-	synced := make(chan struct{})
-	go func() {
-		var state sessiond.UpdateState
-		for event, err := range watch.Events(t.Context()) {
-			if err != nil {
-				return
-			}
-			switch event := event.(type) {
-			case sessiond.Snapshot:
-				state = *event.Session.State
-			case sessiond.Synced:
-				close(synced)
-			case sessiond.Advanced:
-				if event.Change.Pts != nil {
-					state.Pts = *event.Change.Pts
-				}
-				if len(event.Change.Channels) > 0 {
-					state.Channels = event.Change.Channels
-				}
-			case sessiond.HoldChanged:
-				if event.Holder != nil && event.Holder.Label == "second" {
-					granted <- state
-					return
-				}
-			}
-		}
-	}()
-	<-synced
-	return granted
 }

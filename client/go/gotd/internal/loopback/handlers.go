@@ -1,6 +1,9 @@
 package loopback
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
@@ -12,11 +15,15 @@ var (
 	errNoMethod     = tgerr.New(400, "INPUT_METHOD_INVALID")
 )
 
+// codeHash is what a code was sent with.
+const codeHash = "of the code"
+
 // handlers are those of one data center.
 func (t *Telegram) handlers() *tgtest.Dispatcher {
 	d := tgtest.NewDispatcher()
 	d.HandleFunc(tg.HelpGetConfigRequestTypeID, t.config)
-	d.HandleFunc(tg.AuthImportBotAuthorizationRequestTypeID, t.logIn)
+	d.HandleFunc(tg.AuthSendCodeRequestTypeID, t.sendCode)
+	d.HandleFunc(tg.AuthSignInRequestTypeID, t.signIn)
 	d.HandleFunc(tg.AuthLogOutRequestTypeID, t.authorized(t.logOut))
 	d.HandleFunc(tg.UsersGetUsersRequestTypeID, t.authorized(t.self))
 	d.HandleFunc(tg.UpdatesGetStateRequestTypeID, t.authorized(t.state))
@@ -34,7 +41,9 @@ func (t *Telegram) authorized(handle tgtest.HandlerFunc) tgtest.HandlerFunc {
 		t.mutex.Lock()
 		is := t.loggedIn[request.Session.AuthKey.ID]
 		if is {
-			t.online[request.Session.ID] = &online{server, request.Session}
+			if t.online[request.Session.ID] == nil {
+				t.online[request.Session.ID] = &online{server: server, session: request.Session, layer: t.layers[request.Session.ID]}
+			}
 		}
 		t.mutex.Unlock()
 		if !is {
@@ -45,19 +54,33 @@ func (t *Telegram) authorized(handle tgtest.HandlerFunc) tgtest.HandlerFunc {
 }
 
 func (t *Telegram) config(server *tgtest.Server, request *tgtest.Request) error {
+	now := int(time.Now().Unix())
 	return server.SendResult(request, &tg.Config{
-		Date: began, Expires: began + 3600, ThisDC: request.DC, DCOptions: t.options,
+		Date: now, Expires: now + 3600, ThisDC: request.DC, DCOptions: t.options,
 	})
 }
 
-func (t *Telegram) logIn(server *tgtest.Server, request *tgtest.Request) error {
+func (t *Telegram) sendCode(server *tgtest.Server, request *tgtest.Request) error {
 	if request.DC != HomeDC {
-		return tgerr.New(303, "USER_MIGRATE_4")
+		return tgerr.New(303, fmt.Sprintf("PHONE_MIGRATE_%d", HomeDC))
+	}
+	return server.SendResult(request, &tg.AuthSentCode{
+		Type: &tg.AuthSentCodeTypeApp{Length: len(Code)}, PhoneCodeHash: codeHash,
+	})
+}
+
+func (t *Telegram) signIn(server *tgtest.Server, request *tgtest.Request) error {
+	var asked tg.AuthSignInRequest
+	if err := asked.Decode(request.Buf); err != nil {
+		return err
+	}
+	if asked.PhoneCode != Code || asked.PhoneCodeHash != codeHash {
+		return tgerr.New(400, "PHONE_CODE_INVALID")
 	}
 	t.mutex.Lock()
 	t.loggedIn[request.Session.AuthKey.ID] = true
 	t.mutex.Unlock()
-	return server.SendResult(request, &tg.AuthAuthorization{User: account()})
+	return server.SendResult(request, &tg.AuthAuthorization{User: t.layerOf(request).account()})
 }
 
 func (t *Telegram) logOut(server *tgtest.Server, request *tgtest.Request) error {
@@ -68,7 +91,7 @@ func (t *Telegram) logOut(server *tgtest.Server, request *tgtest.Request) error 
 }
 
 func (t *Telegram) self(server *tgtest.Server, request *tgtest.Request) error {
-	return server.SendVector(request, account())
+	return server.SendVector(request, t.layerOf(request).account())
 }
 
 func (t *Telegram) state(server *tgtest.Server, request *tgtest.Request) error {
@@ -84,7 +107,10 @@ func (t *Telegram) difference(server *tgtest.Server, request *tgtest.Request) er
 		return err
 	}
 	t.mutex.Lock()
-	t.asked = append(t.asked, asked.Pts)
+	if client := t.online[request.Session.ID]; client != nil && !client.begun {
+		client.begun = true
+		t.begun = append(t.begun, asked.Pts)
+	}
 	last := t.messages
 	t.mutex.Unlock()
 	end := min(last, asked.Pts+DifferenceSize)
@@ -97,9 +123,9 @@ func (t *Telegram) difference(server *tgtest.Server, request *tgtest.Request) er
 	case len(missed) == 0:
 		answer = &tg.UpdatesDifferenceEmpty{Date: began + last}
 	case end < last:
-		answer = &tg.UpdatesDifferenceSlice{NewMessages: missed, Users: users(), IntermediateState: stateAt(end)}
+		answer = &tg.UpdatesDifferenceSlice{NewMessages: missed, Users: t.layerOf(request).users(), IntermediateState: stateAt(end)}
 	default:
-		answer = &tg.UpdatesDifference{NewMessages: missed, Users: users(), State: stateAt(end)}
+		answer = &tg.UpdatesDifference{NewMessages: missed, Users: t.layerOf(request).users(), State: stateAt(end)}
 	}
 	return server.SendResult(request, answer)
 }
@@ -120,13 +146,9 @@ func (t *Telegram) channelDifference(server *tgtest.Server, request *tgtest.Requ
 	if end <= asked.Pts {
 		return server.SendResult(request, &tg.UpdatesChannelDifferenceEmpty{Final: true, Pts: last})
 	}
-	missed := &tg.UpdatesChannelDifference{Final: end == last, Pts: end, Chats: chats()}
+	missed := &tg.UpdatesChannelDifference{Final: end == last, Pts: end, Chats: t.layerOf(request).chats()}
 	for id := asked.Pts + 1; id <= end; id++ {
 		missed.NewMessages = append(missed.NewMessages, post(id))
 	}
 	return server.SendResult(request, missed)
-}
-
-func stateAt(messages int) tg.UpdatesState {
-	return tg.UpdatesState{Pts: messages, Date: began + messages}
 }

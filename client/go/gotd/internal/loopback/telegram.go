@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/gotd/td/crypto"
@@ -17,20 +18,6 @@ import (
 	"github.com/gotd/td/tgtest"
 	"github.com/gotd/td/transport"
 	"golang.org/x/sync/errgroup"
-)
-
-// What the account is and whom it meets.
-const (
-	HomeDC      = 4
-	UserID      = 868231286072
-	SenderID    = 77
-	ChannelID   = 1_555_000_111
-	channelHash = -5550001
-	senderHash  = 7700077
-	// DifferenceSize is how many messages a difference has at most.
-	DifferenceSize = 50
-	// began is the date of the first message, and by that of the account.
-	began = 1_790_000_000
 )
 
 // Telegram has two data centers. DC 2, where every library begins, sends the account to DC 4, its home.
@@ -43,17 +30,22 @@ type Telegram struct {
 	mutex sync.Mutex
 	// loggedIn has the ids of the keys that the account is logged in by.
 	loggedIn map[[8]byte]bool
-	// online are the sessions of the protocol that are told of updates.
+	// layers are what the sessions of the protocol have said they speak.
+	layers map[int64]layer
+	// online are those that are told of updates.
 	online map[int64]*online
 	// messages and posts are how many were sent to the chat and to the channel: the pts of the account and of the channel.
 	messages, posts int
-	// asked are the pts that the account's differences were asked for after.
-	asked []int
+	// begun are the pts that those began after, with the first difference that each asked for.
+	begun []int
 }
 
 type online struct {
 	server  *tgtest.Server
 	session tgtest.Session
+	layer   layer
+	// begun is whether it has asked for a difference.
+	begun bool
 }
 
 // Serve serves until the context ends; stop ends that, and returns once nothing is served any more.
@@ -61,6 +53,7 @@ func Serve(ctx context.Context) (telegram *Telegram, stop func() error, err erro
 	t := &Telegram{
 		Connections: newConnections(),
 		loggedIn:    make(map[[8]byte]bool),
+		layers:      make(map[int64]layer),
 		online:      make(map[int64]*online),
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -77,13 +70,13 @@ func Serve(ctx context.Context) (telegram *Telegram, stop func() error, err erro
 		listeners = append(listeners, t.Connections.counted(listener))
 	}
 	for i, listener := range listeners {
-		key, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
+		key, err := newKey()
 		if err != nil {
 			cancel()
 			return nil, nil, err
 		}
 		options := tgtest.ServerOptions{DC: t.options[i].ID}
-		server := tgtest.NewServer(tgtest.NewPrivateKey(key), tgtest.UnpackInvoke(t.handlers()), options)
+		server := tgtest.NewServer(tgtest.NewPrivateKey(key), t.layered(tgtest.UnpackInvoke(t.handlers())), options)
 		t.keys = append(t.keys, &key.PublicKey)
 		serving.Go(func() error { return server.Serve(ctx, transport.Listen(listener)) })
 	}
@@ -94,6 +87,17 @@ func Serve(ctx context.Context) (telegram *Telegram, stop func() error, err erro
 		}
 		return nil
 	}, nil
+}
+
+// newKey makes a data center's key. mtcute looks a key up by its fingerprint in hexadecimal, and does not find one that begins
+// with a zero.
+func newKey() (*rsa.PrivateKey, error) {
+	for {
+		key, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
+		if err != nil || uint64(crypto.RSAFingerprint(&key.PublicKey))>>60 != 0 {
+			return key, err
+		}
+	}
 }
 
 // Keys are the public keys of its data centers.
@@ -108,17 +112,8 @@ func (t *Telegram) Send(ctx context.Context) {
 	defer t.mutex.Unlock()
 	t.messages++
 	t.posts++
-	news := &tg.Updates{
-		Updates: []tg.UpdateClass{
-			&tg.UpdateNewMessage{Message: message(t.messages), Pts: t.messages, PtsCount: 1},
-			&tg.UpdateNewChannelMessage{Message: post(t.posts), Pts: t.posts, PtsCount: 1},
-		},
-		Users: users(),
-		Chats: chats(),
-		Date:  began + t.messages,
-	}
 	for id, online := range t.online {
-		if online.server.Send(ctx, online.session, proto.MessageFromServer, news) != nil {
+		if online.server.Send(ctx, online.session, proto.MessageFromServer, online.layer.news(t.messages, t.posts)) != nil {
 			delete(t.online, id) // its connection is closed
 		}
 	}
@@ -131,11 +126,11 @@ func (t *Telegram) Sent() int {
 	return t.messages
 }
 
-// Asked are the pts that the account's differences were asked for after, in order.
-func (t *Telegram) Asked() []int {
+// Begun are the pts that clients began after, in order: of each, what the first difference was asked for that it got.
+func (t *Telegram) Begun() []int {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	return append([]int(nil), t.asked...)
+	return slices.Clone(t.begun)
 }
 
 // LoggedIn is by how many keys the account is logged in.
@@ -143,37 +138,6 @@ func (t *Telegram) LoggedIn() int {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	return len(t.loggedIn)
-}
-
-func message(id int) *tg.Message {
-	m := &tg.Message{ID: id, PeerID: &tg.PeerUser{UserID: SenderID}, Date: began + id, Message: "a message"}
-	m.SetFromID(&tg.PeerUser{UserID: SenderID})
-	return m
-}
-
-func post(id int) *tg.Message {
-	return &tg.Message{ID: id, Post: true, PeerID: &tg.PeerChannel{ChannelID: ChannelID}, Date: began + id, Message: "a post"}
-}
-
-func account() *tg.User {
-	user := &tg.User{Self: true, Bot: true, ID: UserID}
-	user.SetAccessHash(1)
-	user.SetFirstName("Alice")
-	user.SetBotInfoVersion(1)
-	return user
-}
-
-func users() []tg.UserClass {
-	sender := &tg.User{ID: SenderID}
-	sender.SetAccessHash(senderHash)
-	sender.SetFirstName("Bob")
-	return []tg.UserClass{sender}
-}
-
-func chats() []tg.ChatClass {
-	channel := &tg.Channel{Broadcast: true, ID: ChannelID, Title: "News", Photo: &tg.ChatPhotoEmpty{}, Date: began}
-	channel.SetAccessHash(channelHash)
-	return []tg.ChatClass{channel}
 }
 
 // serviceMessages are those of the protocol that want no answer.
