@@ -19,6 +19,7 @@ mod table;
 use std::{env, sync::Arc};
 
 use futures_util::{StreamExt as _, stream};
+use sessiond_proto::v1::{LostReason, Reason, RestartReason};
 
 use self::{cast::casts, play::play, scenario::Scenario, table::Table};
 pub(crate) use self::{
@@ -52,4 +53,23 @@ async fn every_client_does_as_the_scenarios_say() {
     }
     table.publish();
     table.assert_whole();
+}
+
+#[test]
+fn every_reason_of_the_schema_is_in_a_scenario() {
+    let reasons = names(Reason::as_str_name)
+        .chain(names(LostReason::as_str_name))
+        .chain(names(RestartReason::as_str_name));
+    let told = Scenario::reasons();
+    let is_told = |name: &&str| {
+        let (_, reason) = name.split_once("REASON_").expect("they are named so");
+        told.contains(reason)
+    };
+    let missing: Vec<_> = reasons.filter(|name| !is_told(name)).collect();
+    assert!(missing.is_empty(), "no scenario has {missing:?}");
+}
+
+/// The names of an enum's values, but for the first, which is never sent.
+fn names<E: TryFrom<i32>>(name: fn(&E) -> &'static str) -> impl Iterator<Item = &'static str> {
+    (1..).map_while(|number| E::try_from(number).ok()).map(move |value| name(&value))
 }

@@ -58,7 +58,7 @@ func (s *AdvanceStream) Push(ctx context.Context, change StateChange) (int64, er
 		return 0, err
 	}
 	sequence, err := s.queue.push(ctx, change.toWire())
-	return sequence, s.held.lostBy(err)
+	return sequence, s.held.lostBy(ctx, err)
 }
 
 // Acknowledged is how far the changes are durable, as far as is known now.
@@ -73,7 +73,7 @@ func (s *AdvanceStream) Durable(ctx context.Context, sequence int64) (Acknowledg
 		return s.Acknowledged(), err
 	}
 	acknowledged, err := s.queue.reached(ctx, sequence)
-	return acknowledged, s.held.lostBy(err)
+	return acknowledged, s.held.lostBy(ctx, err)
 }
 
 // Finish waits until every change is durable, gives the session's revision after the last, and closes the stream. 0: there
@@ -102,7 +102,7 @@ func (s *AdvanceStream) send() {
 	if s.ctx.Err() != nil {
 		err = context.Cause(s.ctx)
 	}
-	if err = s.held.lostBy(err); errors.Is(err, context.Canceled) {
+	if err = s.held.lostBy(s.ctx, err); errors.Is(err, context.Canceled) {
 		err = errStreamClosed // by the release of the hold
 	}
 	s.queue.finish(err)

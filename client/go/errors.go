@@ -155,7 +155,8 @@ func (e *RevisionMismatchError) Error() string {
 func (e *FileInUseError) Error() string { return e.Message }
 
 func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("no daemon answers at %s (%s); start one with `sessiond serve`, or name its socket in %s",
+	return fmt.Sprintf("no daemon answers at %s (%s); start one with `sessiond serve`, "+
+		"or for a command alone with `sessiond run -- COMMAND`, or name its socket in %s",
 		e.Socket, e.Detail, SocketVariable)
 }
 

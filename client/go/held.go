@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	pb "sessiond.invalid/client/go/sessiondpb"
 )
+
+// toldWithin is how long a call whose token is refused waits for the life line to say why: that is on its way then, unless the
+// line is being opened again, which takes up to a second.
+const toldWithin = time.Second
 
 // Held is a held session: what its keys can be read by and its data written with. A Hold has one; a process that works for
 // a holder gets one by the holder's token, from Client.Held.
@@ -63,7 +68,7 @@ func (h *Held) Load(ctx context.Context) (Loaded, error) {
 		return Loaded{}, err
 	}
 	loaded, err := h.client.load(ctx, h.name, h.token)
-	return loaded, h.lostBy(err)
+	return loaded, h.lostBy(ctx, err)
 }
 
 // Save makes the session exactly this, and gives its revision after it. A session with a key that is withheld is refused
@@ -137,7 +142,7 @@ func heldCall[T any](ctx context.Context, h *Held, attempt func(context.Context)
 		return *new(T), err
 	}
 	answer, err := call(ctx, h.client, attempt)
-	return answer, h.lostBy(err)
+	return answer, h.lostBy(ctx, err)
 }
 
 // check returns the error of a hold that is not kept any more. One that was released is the daemon's to refuse: it takes a
@@ -149,9 +154,13 @@ func (h *Held) check() error {
 	return nil
 }
 
-// lostBy is the error of a call as one of the hold: when the token is refused, the hold is lost.
-func (h *Held) lostBy(err error) error {
+// lostBy is the error of a call as one of the hold: when the token is refused, the hold is lost. The reason is the life line's
+// to tell, and is waited for a little.
+func (h *Held) lostBy(ctx context.Context, err error) error {
 	if errors.Is(err, ErrFenced) {
+		if !errors.Is(h.fenced, ErrFenced) {
+			h.awaitEnd(ctx)
+		}
 		h.end(h.fenced)
 	} else if !errors.Is(err, context.Canceled) {
 		return err
@@ -161,6 +170,17 @@ func (h *Held) lostBy(err error) error {
 		return cause
 	}
 	return err
+}
+
+// awaitEnd waits for the end of the hold, for as long as the life line may take to tell it.
+func (h *Held) awaitEnd(ctx context.Context) {
+	timer := time.NewTimer(toldWithin)
+	defer timer.Stop()
+	select {
+	case <-h.ctx.Done():
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 func writeSettingsOf(options []WriteOption) writeSettings {

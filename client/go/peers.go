@@ -87,7 +87,7 @@ func (h *Held) ListPeers(ctx context.Context, filter PeerFilter) iter.Seq2[Peer,
 	}
 	return func(yield func(Peer, error) bool) {
 		if err := h.listPeers(ctx, request, yield); err != nil {
-			yield(Peer{}, h.lostBy(err))
+			yield(Peer{}, h.lostBy(ctx, err))
 		}
 	}
 }

@@ -2,7 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use sessiond_client::StateChange;
 
 use super::{
     PROGRAM, Running,
@@ -122,6 +123,29 @@ async fn a_command_that_is_killed_takes_its_daemon_along() {
     eventually(|| is_gone(&place).then_some(())).await;
     drop(stdin);
     assert!(log(&place).contains("stopped"), "{}", log(&place));
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_too_soon_is_started_again_for_all_commands_and_holds_go_on() {
+    let place = nobody();
+    let (mut first, mut second) = (stays(&place).await, stays(&place).await);
+    let held = place.sessiond_client().await.hold("alice").await.expect("granted");
+    let mut killed = Vec::new();
+    for counter in 1..=3 {
+        let daemon = eventually(|| pid(&place).filter(|pid| !killed.contains(pid))).await;
+        let change = StateChange { pts: Some(counter), ..StateChange::default() };
+        held.advance(change).await.expect("a daemon is there again");
+        kill_process(Pid::from_raw(daemon.cast_signed()).expect("a pid"), Signal::KILL).expect("it runs");
+        killed.push(daemon);
+    }
+    held.release().await.expect("held until now");
+    assert_eq!(log(&place).matches("serving").count(), 4, "{}", log(&place));
+    for running in [&mut first, &mut second] {
+        running.stdin = None;
+    }
+    first.end().await.text();
+    second.end().await.text();
+    assert!(is_gone(&place));
 }
 
 #[tokio::test]

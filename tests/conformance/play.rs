@@ -84,6 +84,7 @@ impl Play {
                 self.stage.go_on_elsewhere(elsewhere, &token.map_err(|e| e.to_string())?).await
             }
             What::Daemon { daemon } => self.stage.daemon(*daemon).await,
+            What::Logged { logged } => self.stage.logged(logged).await,
             What::Kill { kill } => {
                 let driver = self.drivers.remove(kill).ok_or("there is no such program")?;
                 driver.kill().await;

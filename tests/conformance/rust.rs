@@ -99,6 +99,7 @@ impl Program {
             "finish" => self.finish(arguments).await,
             "watch" => self.watch(arguments),
             "events" => self.events(arguments).await,
+            "restarted" => self.restarted(arguments).await,
             "position" => Ok(self.position(arguments).await),
             "close" => Ok(self.close(arguments)),
             "list" => self.list(arguments).await,

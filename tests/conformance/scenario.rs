@@ -1,6 +1,11 @@
 //! A scenario, as its file has it.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,6 +46,8 @@ pub(super) struct Settings {
     pub(super) args: Vec<String>,
     /// So many sessions are there already: many-1000 and so on, of pts 1.
     pub(super) sessions: usize,
+    /// So many channels each of them has.
+    pub(super) channels: i64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -101,6 +108,10 @@ pub(super) enum What {
     Daemon {
         daemon: DaemonStep,
     },
+    /// The daemon logs this, or has done so.
+    Logged {
+        logged: String,
+    },
     Kill {
         kill: String,
     },
@@ -135,6 +146,8 @@ pub(super) enum DaemonStep {
     Start,
     /// Its store is gone, and a new one made: while it is stopped.
     Forget,
+    /// It is stopped for longer than its log goes back.
+    Rest,
 }
 
 impl TryFrom<Value> for Step {
@@ -152,11 +165,25 @@ impl TryFrom<Value> for Step {
 impl Scenario {
     /// All that there are, by name.
     pub(super) fn all() -> Vec<Arc<Self>> {
+        Self::files().iter().map(|file| Arc::new(Self::read(file))).collect()
+    }
+
+    /// Every reason that any of them has, of whatever it is one.
+    pub(super) fn reasons() -> BTreeSet<String> {
+        let mut reasons = BTreeSet::new();
+        for file in Self::files() {
+            let text = fs::read_to_string(file).expect("readable");
+            collect_reasons(&serde_json::from_str(&text).expect("JSON"), &mut reasons);
+        }
+        reasons
+    }
+
+    fn files() -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/scenarios");
         let entries = fs::read_dir(&folder).expect("the folder of the scenarios");
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
         files.sort();
-        files.iter().map(|file| Arc::new(Self::read(file))).collect()
+        files
     }
 
     fn read(file: &Path) -> Self {
@@ -165,5 +192,17 @@ impl Scenario {
         let scenario: Self = read.unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let name = file.file_stem().expect("it has a name").to_string_lossy().into_owned();
         Self { name, ..scenario }
+    }
+}
+
+fn collect_reasons(value: &Value, reasons: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            let named = ["reason", "lost"].into_iter().filter_map(|name| fields.get(name)?.as_str());
+            reasons.extend(named.map(str::to_owned));
+            fields.values().for_each(|value| collect_reasons(value, reasons));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_reasons(item, reasons)),
+        _ => {}
     }
 }

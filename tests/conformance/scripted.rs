@@ -2,25 +2,31 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
 use serde::Deserialize;
 use sessiond_proto::{
-    DOMAIN, TOKEN_LEN,
+    DOMAIN, Reason, TOKEN_LEN,
     v1::{
         self,
         hold_response::Event,
         session_service_server::{SessionService, SessionServiceServer},
     },
 };
-use tokio::{net::UnixListener, task::JoinHandle};
+use tokio::{net::UnixListener, sync::watch, task::JoinHandle, time::sleep};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// How much later a hold's stream tells what a call was refused for: long enough for the refusal to be there first, and far
+/// less than a client waits for it.
+const A_LITTLE: Duration = Duration::from_millis(200);
 
 /// What calls are answered, one after the other; the last answer is that of every further call. Calls that are not named are
 /// answered in order: nothing is stored, everyone is granted a hold, and every write is taken as revision 7.
@@ -30,6 +36,8 @@ pub(super) struct Answers {
     hold: VecDeque<Given>,
     load: VecDeque<Given>,
     advance: VecDeque<Given>,
+    /// Why a hold is lost, as `ENDED_BY_ADMIN`: its stream tells a little after a token was refused. Absent: it never does.
+    lost: Option<String>,
 }
 
 /// In order, or refused so.
@@ -52,12 +60,15 @@ struct Service {
     answers: Arc<Mutex<Answers>>,
     /// Of the first advance: all of its attempts have the same.
     request_id: Mutex<Option<String>>,
+    /// Whether a token was refused.
+    refused: watch::Sender<bool>,
 }
 
 impl Scripted {
     pub(super) fn start(socket: &Path, answers: Answers) -> Self {
         let listener = UnixListener::bind(socket).expect("a socket of ours");
-        let service = Service { answers: Arc::new(Mutex::new(answers)), request_id: Mutex::default() };
+        let answers = Arc::new(Mutex::new(answers));
+        let service = Service { answers, request_id: Mutex::default(), refused: watch::Sender::default() };
         let server = Server::builder().add_service(SessionServiceServer::new(service));
         let serving = server.serve_with_incoming(UnixListenerStream::new(listener));
         Self(tokio::spawn(async { serving.await.expect("it serves") }))
@@ -71,6 +82,21 @@ impl Drop for Scripted {
 }
 
 impl Service {
+    /// What a hold's stream tells a little after a token was refused; never, where the scenario does not have it.
+    fn loss(&self) -> impl Future<Output = v1::HoldResponse> + Send + 'static {
+        let lost = self.answers.lock().expect("whole").lost.clone();
+        let mut refused = self.refused.subscribe();
+        async move {
+            let Some(lost) = lost else { return future::pending().await };
+            let reason = v1::LostReason::from_str_name(&format!("LOST_REASON_{lost}"))
+                .expect("there is such a reason");
+            // Where it is not refused any more, nobody listens either.
+            let _ = refused.wait_for(|refused| *refused).await;
+            sleep(A_LITTLE).await;
+            v1::HoldResponse { event: Some(Event::Lost(v1::Lost { reason: reason.into() })) }
+        }
+    }
+
     /// The next answer of a call: in order, or a refusal.
     fn next(&self, call: fn(&mut Answers) -> &mut VecDeque<Given>) -> Result<(), Status> {
         let mut answers = self.answers.lock().expect("whole");
@@ -78,6 +104,9 @@ impl Service {
         let given = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         match given {
             Some(Given { code: Some(code), reason, metadata }) => {
+                if reason == Reason::Fenced.name() {
+                    self.refused.send_replace(true);
+                }
                 let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
                 Err(Status::with_error_details(self::code(&code), "the scenario refuses", details))
             }
@@ -106,7 +135,8 @@ impl SessionService for Service {
         self.next(|answers| &mut answers.hold)?;
         let granted = v1::Granted { token: vec![7; TOKEN_LEN], fence: 7, ..v1::Granted::default() };
         let granted = v1::HoldResponse { event: Some(Event::Granted(granted)) };
-        Ok(Response::new(stream::iter([Ok(granted)]).chain(stream::pending()).boxed()))
+        let told = stream::iter([Ok(granted)]).chain(stream::once(self.loss()).map(Ok));
+        Ok(Response::new(told.chain(stream::pending()).boxed()))
     }
 
     async fn load(&self, _: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {

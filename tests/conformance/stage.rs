@@ -4,7 +4,9 @@ use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use rusqlite::Connection;
+use sessiond_proto::v1::{self, watch_response::Event};
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use super::{
     file::FileStep,
@@ -12,7 +14,13 @@ use super::{
     scenario::{DaemonStep, Engine, Scenario, Settings},
     scripted::Scripted,
 };
-use crate::harness::{Daemon, Held, pts};
+use crate::harness::{Daemon, Held, pts, within};
+
+/// How often to look whether something has come to be that nothing tells of.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long it may take until something is logged: most of it is the time after which a watch is taken to have stopped reading.
+const LOGGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Sessions that are made at the same time.
 const MADE_AT_ONCE: usize = 64;
@@ -73,8 +81,20 @@ impl Stage {
             DaemonStep::Stop => drop(daemon.stop().await),
             DaemonStep::Start => daemon.start_again().await,
             DaemonStep::Forget => fs::remove_dir_all(daemon.dir()).expect("it is stopped"),
+            DaemonStep::Rest => rest(daemon).await,
         }
         Ok(())
+    }
+
+    /// Waits until the daemon has logged this.
+    pub(super) async fn logged(&mut self, text: &str) -> Result<(), String> {
+        let daemon = self.real()?;
+        let logged = async {
+            while !daemon.log().contains(text) {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(LOGGED_WITHIN, logged).await.map_err(|_| "it has not logged that".to_owned())
     }
 
     /// Does something to the connections of a program, or of all.
@@ -134,19 +154,41 @@ async fn start(settings: &Settings) -> Daemon {
         builder = builder.arg(arg);
     }
     let daemon = builder.start().await;
-    fill(&daemon, settings.sessions).await;
+    fill(&daemon, settings).await;
     daemon
 }
 
-async fn fill(daemon: &Daemon, sessions: usize) {
+/// Stops a daemon, ages its log by more than it is kept, and starts it again; done when the beginning of the log is gone.
+async fn rest(daemon: &mut Daemon) {
+    daemon.stop().await;
+    let store = Connection::open(daemon.dir().join("sessiond.db")).expect("it is there");
+    store.execute("update log set time = 0", ()).expect("the daemon is stopped");
+    drop(store);
+    daemon.start_again().await;
+    let client = daemon.client().await;
+    let trimmed = async {
+        loop {
+            let request = v1::WatchRequest { after_revision: Some(1), ..Default::default() };
+            if let Some(Event::Restarted(_)) = client.watch(request).await.next().await.event {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    within(trimmed).await;
+}
+
+async fn fill(daemon: &Daemon, &Settings { sessions, channels, .. }: &Settings) {
     if sessions == 0 {
         return;
     }
+    let channels: Vec<_> = (1..=channels).map(|id| v1::ChannelState { id, pts: 1 }).collect();
+    let change = v1::StateChange { channels, ..pts(1) };
     let client = daemon.client().await;
     let names = (0..sessions).map(|number| format!("many-{}", 1000 + number));
     let made = stream::iter(names).for_each_concurrent(MADE_AT_ONCE, async |name| {
         let held = client.hold(&name).await;
-        held.advance(pts(1)).await;
+        held.advance(change.clone()).await;
         held.release().await;
     });
     made.await;

@@ -31,27 +31,31 @@ is_there() { # NAME FILES...
     [[ -e $stamp && $(<"$stamp") == "$(cat -- "$@" | sha256sum)" ]]
 }
 
-check() { # NAME COMMAND...
-    local name=$1 said=$scratch/$1.out
-    shift
+check() { # NAME EXPECTED COMMAND...
+    local name=$1 expected=$here/$2 said=$scratch/$1.out
+    shift 2
     if ! timeout 300 "$sessiond" run --dir "$scratch/$name" --socket "$scratch/$name.sock" -- "$@" >"$said"; then
         echo "the example '$name' has failed; it said:" >&2
         cat -- "$said" >&2
         exit 1
     fi
-    # Maven resets the colours of its output, also where there are none.
-    diff -u -- "$here/$name.txt" <(sed 's/\x1b\[0*m//g' "$said")
+    # Maven resets the colours of its output, also where there are none. When one in line is told his place is open.
+    diff -u -- "$expected" <(sed -e 's/\x1b\[0*m//g' -e '/^waits in place/d' "$said")
     echo "the example '$name' does what docs/stubs.md says"
 }
 
-maven() { # NAME
-    local project=$root/examples/$1
+maven() { # NAME MAIN-CLASS-OF-THE-TEST
+    local project=$root/examples/$1 name=$1-restart
     local arguments=(-q -B -f "$project/pom.xml" "-Dmaven.repo.local=$into/m2")
     if is_there "$1" "$project/pom.xml"; then
         arguments+=(-o)
     fi
-    check "$1" mvn "${arguments[@]}" compile exec:java
+    check "$1" "$1.txt" mvn "${arguments[@]}" test-compile exec:java
     sha256sum <"$project/pom.xml" >"$into/$1.made-from"
+    # Whether what is said of its hold is so when the daemon is killed; `sessiond run` starts it again.
+    SESSIOND_RESUME_WINDOW=2s SESSIOND_HAND_OVER_DELAY=0 check "$name" restart.txt \
+        mvn "${arguments[@]}" -o exec:java -Dexec.classpathScope=test -Dexec.mainClass="$2" \
+        -Dexec.args="$scratch/$name/sessiond.lock"
 }
 
 # Nothing of this machine's settings.
@@ -60,9 +64,9 @@ export SESSIOND_CONFIG=/dev/null
 if has go "shell"; then
     [[ -x $into/bin/grpcurl && $(<"$into/shell.made-from") == "$grpcurl" ]] || GOBIN=$into/bin go install "$grpcurl"
     printf '%s\n' "$grpcurl" >"$into/shell.made-from"
-    check shell env "PATH=$into/bin:$PATH" "$root/examples/shell/example.sh"
+    check shell shell.txt env "PATH=$into/bin:$PATH" "$root/examples/shell/example.sh"
 fi
 if has mvn "java, kotlin"; then
-    maven java
-    maven kotlin
+    maven java example.Restart
+    maven kotlin example.RestartKt
 fi

@@ -203,6 +203,12 @@ class Program:
                 events.append(told.event(event))
         return {"events": events}
 
+    async def restarted(self, line: Json) -> Json:
+        while True:
+            event = await self._way.next(self._watches[line["watch"]])
+            if isinstance(event, sessiond.Restarted):
+                return {"reason": told.event(event)["reason"]}
+
     async def position(self, line: Json) -> Json:
         position = self._watches[line["watch"]].position
         return {} if position is None else {"revision": str(position.revision), "store_id": position.store_id}

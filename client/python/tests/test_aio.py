@@ -12,7 +12,10 @@ import pytest
 from daemon import PATIENCE, Daemon
 
 import sessiond
-from sessiond import Session, StateChange, UpdateState, User, aio
+from sessiond import LostReason, Session, StateChange, UpdateState, User, aio, errors
+from sessiond._standing import Standing
+from sessiond.aio._interruption import Interruption
+from sessiond.aio._loss import lost_by
 
 
 def run(test: Callable[[aio.Client], Awaitable[None]], daemon: Daemon) -> None:
@@ -337,5 +340,21 @@ def test_a_daemon_that_is_away_is_waited_for(tmp_path: Path) -> None:
             with daemon:
                 assert (await info).engine == "sqlite"
                 assert isinstance(await event, sessiond.Restarted)
+
+    asyncio.run(test())
+
+
+def test_a_call_that_waits_for_the_reason_of_a_loss_is_told_it_before_its_block_is_interrupted() -> None:
+    async def test() -> None:
+        interruption = Interruption()
+        standing = Standing(interruption.begin)
+        interruption.enter(None)
+        asyncio.get_running_loop().call_soon(standing.lose, LostReason.ENDED_BY_ADMIN)
+        error = await lost_by(standing, errors.Fenced())
+        assert isinstance(error, sessiond.Lost)
+        assert error.reason is LostReason.ENDED_BY_ADMIN
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(PATIENCE)
+        assert interruption.leave(asyncio.CancelledError())
 
     asyncio.run(test())

@@ -270,7 +270,7 @@ async fn send(held: HeldSession, line: Arc<Line>, report: watch::Sender<Progress
     let mut retry = Retry::within(held.client().deadline(), held.client().socket());
     let error = loop {
         if let Err(error) = connection(&held, &line, &report, &mut retry).await {
-            break held.lost_by(error);
+            break held.lost_by(error).await;
         }
     };
     report.send_modify(|progress| progress.end = Some(error));
@@ -299,7 +299,7 @@ async fn connection(
         return retry.pause(broken).await;
     }
     let sequence = refused_sequence(&broken);
-    Err(match (sequence, held.lost_by(broken.into())) {
+    Err(match (sequence, held.lost_by(broken.into()).await) {
         // That has nothing to do with the change.
         (_, lost @ (Error::Lost { .. } | Error::Fenced)) => lost,
         (Some(sequence), refusal) => {

@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// No daemon answered until the deadline passed. Whether a write went through is not known.
     #[error(
-        "no daemon answers at {socket} ({detail}); start one with `sessiond serve`, or name its socket in SESSIOND_SOCKET"
+        "no daemon answers at {socket} ({detail}); start one with `sessiond serve`, or for a command alone with `sessiond run -- COMMAND`, or name its socket in SESSIOND_SOCKET"
     )]
     Unavailable {
         /// Where it was looked for.

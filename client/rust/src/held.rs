@@ -8,11 +8,15 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Auth, Clear, InvalidSession, Session, StateChange};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::{AdvanceStream, Client, Error, Loaded, LostReason, Token};
+
+/// How long a call whose token is refused waits for the hold's stream to say why: that is on its way then, unless the stream
+/// is being opened again, which takes up to a second.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// A held session: what its keys can be read by and its data written with. Clones are cheap, and none of them keeps the
 /// session held; the [`Hold`](crate::Hold) does.
@@ -193,10 +197,15 @@ impl HeldSession {
         });
     }
 
-    /// The error of a call as one of the hold: when the token is refused, the hold is lost.
-    pub(crate) fn lost_by(&self, error: Error) -> Error {
+    /// The error of a call as one of the hold: when the token is refused, the hold is lost. The reason is its stream's to tell,
+    /// and is waited for a little.
+    pub(crate) async fn lost_by(&self, error: Error) -> Error {
         if !matches!(error, Error::Fenced) {
             return error;
+        }
+        if self.shared.origin == Origin::Granted {
+            // Too late or told: what comes first is the hold's end.
+            let _ = timeout(TOLD_WITHIN, self.end()).await;
         }
         self.ended(Standing::Lost(LostReason::Fenced));
         self.check().err().unwrap_or(error)
@@ -242,8 +251,10 @@ impl HeldSession {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         self.check()?;
-        let call = self.client().call(deadline, attempt);
-        call.await.map_err(|error| self.lost_by(error))
+        match self.client().call(deadline, attempt).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.lost_by(error).await),
+        }
     }
 
     fn write(&self, change: Result<Change, InvalidSession>) -> Write {

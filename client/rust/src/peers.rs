@@ -132,7 +132,10 @@ impl HeldSession {
                 async move { service.list_peers(request).await }
             };
             let messages = held.call(held.client().deadline(), call).await?;
-            Ok::<_, Error>(messages.map_err(move |status| held.lost_by(status.into())))
+            Ok::<_, Error>(messages.or_else(move |status| {
+                let held = held.clone();
+                async move { Err(held.lost_by(status.into()).await) }
+            }))
         })
         .try_flatten()
         .map_ok(|v1::ListPeersResponse { peers, revision: _ }| {

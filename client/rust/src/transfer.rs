@@ -194,7 +194,12 @@ impl Export {
         let mut messages = held.call(held.client().deadline(), call).await?;
         let mut exported = Exported { revision: 0, left_behind: Vec::new(), files: Files::new() };
         let mut current = String::new();
-        while let Some(message) = messages.message().await.map_err(|status| held.lost_by(status.into()))? {
+        loop {
+            let message = match messages.message().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(exported),
+                Err(status) => return Err(held.lost_by(status.into()).await),
+            };
             let v1::ExportResponse { revision, left_behind, file, data } = message;
             let data = Zeroizing::new(data);
             if revision != 0 {
@@ -207,7 +212,6 @@ impl Export {
             }
             exported.files.entry(current.clone()).or_default().extend_from_slice(&data);
         }
-        Ok(exported)
     }
 }
 

@@ -10,6 +10,7 @@ import type { Incoming } from "./incoming.js";
 import { isPassing, isStatus, refusal, refusedSequence } from "./refusal.js";
 import { Retry } from "./retry.js";
 import type { Change } from "./session.js";
+import { isLoss } from "./standing.js";
 import { changeToWire } from "./wire.js";
 
 /**
@@ -133,7 +134,7 @@ export class AdvanceStream {
         await this.#connect().catch((error: unknown) => this.#broken(error));
       }
     } catch (error) {
-      this.#error = this.#access.standing.afterwards(error);
+      this.#error = await this.#access.standing.afterwards(error);
       this.#changed.ring();
     }
   }
@@ -179,7 +180,9 @@ export class AdvanceStream {
   async #broken(error: unknown): Promise<void> {
     const sequence = isStatus(error) && !isPassing(error) ? refusedSequence(error) : undefined;
     if (!isStatus(error) || sequence === undefined) return this.#retry.pause(error);
-    const refused = this.#access.standing.afterwards(refusal(error));
+    const refused = await this.#access.standing.afterwards(refusal(error));
+    // That has nothing to do with the change.
+    if (isLoss(refused)) throw refused;
     throw new ChangeRefused(BigInt(this.#queue.firstOf(sequence)), refused);
   }
 

@@ -158,7 +158,8 @@ export class Unavailable extends SessiondError {
     detail: string,
   ) {
     super(
-      `no daemon answers at ${socket} (${detail}); start one with \`sessiond serve\`, or name its socket in SESSIOND_SOCKET`,
+      `no daemon answers at ${socket} (${detail}); start one with \`sessiond serve\`, ` +
+        "or for a command alone with `sessiond run -- COMMAND`, or name its socket in SESSIOND_SOCKET",
     );
   }
 }

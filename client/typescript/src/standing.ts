@@ -1,4 +1,13 @@
-import { ChangeRefused, Fenced, Lost, type LostReason } from "./error.js";
+import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Fenced, Lost, type LostReason } from "./error.js";
+
+/**
+ * How long a call whose token is refused waits for the hold's stream to say why: that is on its way then, unless the
+ * stream is being opened again, which takes up to a second.
+ */
+const TOLD_WITHIN_MS = 1000;
 
 /**
  * How a held session stands: held, let go, or lost. What it became once, it stays.
@@ -7,7 +16,8 @@ import { ChangeRefused, Fenced, Lost, type LostReason } from "./error.js";
  * that nobody handles: Node ends the process, as for an `error` event that nobody listens to.
  */
 export class Standing {
-  readonly #loss: (reason: LostReason) => Lost | Fenced;
+  /** The session's, where this process holds it. Undefined: it was given the token, and nobody tells it of a loss. */
+  readonly #name: string | undefined;
   readonly #onLost: ((lost: Lost) => unknown) | undefined;
   readonly #lossController = new AbortController();
   readonly #overController = new AbortController();
@@ -16,20 +26,22 @@ export class Standing {
   #underWay = 0;
   #untold: Lost | Fenced | undefined;
 
-  private constructor(loss: (reason: LostReason) => Lost | Fenced, onLost?: (lost: Lost) => unknown) {
-    this.#loss = loss;
+  private constructor(name: string | undefined, onLost?: (lost: Lost) => unknown) {
+    // Any number of calls may wait for it.
+    setMaxListeners(0, this.#overController.signal);
+    this.#name = name;
     this.#onLost = onLost;
     this.#listened = onLost !== undefined;
   }
 
   /** Of a hold of this process. */
   static own(name: string, onLost: ((lost: Lost) => unknown) | undefined): Standing {
-    return new Standing((reason) => new Lost(name, reason), onLost);
+    return new Standing(name, onLost);
   }
 
   /** Of another process's hold, whose token was given to this one. */
   static given(): Standing {
-    return new Standing(() => new Fenced());
+    return new Standing(undefined);
   }
 
   /** Aborted when the hold is lost, with the error as its reason. Who asks for it is taken to listen. */
@@ -85,8 +97,8 @@ export class Standing {
     try {
       return await call();
     } catch (error) {
-      const thrown = this.afterwards(error);
-      if (isLoss(thrown) || (thrown instanceof ChangeRefused && isLoss(thrown.refusal))) this.#untold = undefined;
+      const thrown = await this.afterwards(error);
+      if (isLoss(thrown)) this.#untold = undefined;
       throw thrown;
     } finally {
       this.#underWay -= 1;
@@ -94,15 +106,25 @@ export class Standing {
     }
   }
 
-  /** What was thrown, to be thrown on: when a token is refused, its hold is lost. */
-  afterwards<Thrown>(thrown: Thrown): Thrown | Lost | Fenced {
+  /**
+   * What was thrown, to be thrown on: when a token is refused, its hold is lost. The reason is the hold's stream's to tell,
+   * and is waited for a little.
+   */
+  async afterwards<Thrown>(thrown: Thrown): Promise<Thrown | Lost | Fenced> {
     if (!isLoss(thrown)) return thrown;
+    if (this.#name !== undefined && this.isHeld) {
+      await sleep(TOLD_WITHIN_MS, undefined, { signal: this.over }).catch(() => undefined);
+    }
     this.lose("FENCED");
     return this.#lost() ?? thrown;
   }
 
   #lost(): Lost | Fenced | undefined {
     return this.#state === "held" || this.#state === "released" ? undefined : this.#loss(this.#state);
+  }
+
+  #loss(reason: LostReason): Lost | Fenced {
+    return this.#name === undefined ? new Fenced() : new Lost(this.#name, reason);
   }
 
   #insist(): void {
@@ -112,6 +134,7 @@ export class Standing {
   }
 }
 
-function isLoss(thrown: unknown): thrown is Lost | Fenced {
+/** Whether it says that the session is not held any more. */
+export function isLoss(thrown: unknown): thrown is Lost | Fenced {
   return thrown instanceof Lost || thrown instanceof Fenced;
 }

@@ -132,6 +132,13 @@ class Program {
       }
       return { events };
     },
+    restarted: async (call) => {
+      for (;;) {
+        const { value } = await this.#watch(call).next();
+        if (!value) throw new Error("the watch has ended");
+        if (value.type === "restarted") return { reason: value.reason };
+      }
+    },
     position: (call) => ({ ...this.#watch(call).position }),
     close: (call) => {
       this.#watch(call).close();

@@ -1,24 +1,32 @@
 use std::{
+    convert::Infallible,
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
+    future::pending,
     io,
     os::{
         fd::OwnedFd,
         unix::{
             fs::{DirBuilderExt as _, OpenOptionsExt as _},
             net::UnixStream as StdUnixStream,
-            process::CommandExt as _,
         },
     },
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
     time::Duration,
 };
 
 use anyhow::Context as _;
 use rustix::fs::OFlags;
 use sessiond_client::{SOCKET_VARIABLE, Socket};
-use tokio::{net::UnixStream, runtime, task::spawn_blocking, time::timeout};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::UnixStream,
+    process::{Child, Command},
+    runtime,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use super::{
     THIS_PROGRAM,
@@ -31,17 +39,21 @@ use crate::{
     listener::{LifeLines, is_served, let_go},
 };
 
-/// Where the daemon's log goes, in its directory. It is of the daemon that was started last.
+/// Where the daemon's log goes, in its directory.
 const LOG_FILE: &str = "sessiond.log";
+
+/// How far apart a daemon is started that ends again and again.
+const START_EVERY: Duration = Duration::from_secs(1);
 
 /// Run a command, and the daemon as long as it is needed
 ///
 /// Starts a daemon unless one serves the socket, and stops it when the last command ends that was run in this way on that
-/// socket, whichever of them started it, and however they end. A daemon that was there before is left alone. The command
-/// finds the socket in SESSIOND_SOCKET.
+/// socket, whichever of them started it, and however they end. Should the daemon end before, it is started again, at most once a
+/// second; holds outlast that. A daemon that was there before is left alone. The command finds the socket in SESSIOND_SOCKET.
 ///
 /// The daemon's settings come from the environment and the file, as those of `sessiond serve` do; its log is sessiond.log in
-/// its directory. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the command. It ends with this
+/// its directory. Beside the socket stays an empty file, SOCKET.turn, by which commands that come at the same time start one
+/// daemon. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the command. It ends with this
 /// process, and this one exits with its exit code, or 128 and the signal that ended it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Examples:
@@ -55,6 +67,14 @@ pub(crate) struct Run {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// What a daemon's log begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Anew,
+    /// What the daemon before it has said, which may tell why that ended.
+    GoesOn,
 }
 
 impl Run {
@@ -71,7 +91,7 @@ impl Run {
 }
 
 async fn run(config: &Config, command: &[OsString], deadline: Duration) -> anyhow::Result<ExitCode> {
-    let line = timeout(deadline, life_line(config)).await.unwrap_or_else(|_| {
+    let mut line = timeout(deadline, life_line(config, Log::Anew)).await.unwrap_or_else(|_| {
         let message = format!(
             "no daemon serves {} after {deadline:?}; its log may be {}",
             config.socket.display(),
@@ -80,7 +100,10 @@ async fn run(config: &Config, command: &[OsString], deadline: Duration) -> anyho
         Err(Failure::new(Exit::Unavailable, message).into())
     })?;
     let mut program = Program::start(command, [(SOCKET_VARIABLE, &config.socket)])?;
-    let status = program.ended().await?;
+    let status = tokio::select! {
+        status = program.ended() => status?,
+        never = keep(config, &mut line) => match never {},
+    };
     if let Some(line) = line {
         // A daemon that does not end in time will do so without being waited for.
         let _ = timeout(deadline, let_go(line)).await;
@@ -88,8 +111,24 @@ async fn run(config: &Config, command: &[OsString], deadline: Duration) -> anyho
     Ok(exit_code(status))
 }
 
+/// Sees to it that there is a daemon again whenever the one at the other end of the line is gone. Dropped in the middle, it
+/// leaves none without a line.
+async fn keep(config: &Config, line: &mut Option<UnixStream>) -> Infallible {
+    while let Some(open) = line {
+        // It carries nothing more until it is closed.
+        while open.read_u8().await.is_ok() {}
+        // Why a daemon does not start, its log says; the line stays closed, and the next attempt is due.
+        if let Ok(again) = life_line(config, Log::GoesOn).await {
+            *line = again;
+        }
+        sleep(START_EVERY).await;
+    }
+    // It is not ours to start.
+    pending().await
+}
+
 /// A life line of a daemon that runs for commands such as this one. None: another daemon serves the socket.
-async fn life_line(config: &Config) -> anyhow::Result<Option<UnixStream>> {
+async fn life_line(config: &Config, log: Log) -> anyhow::Result<Option<UnixStream>> {
     let _turn = turn(&config.socket).await?;
     while let Ok(mut line) = UnixStream::connect(LifeLines::path(&config.socket)).await {
         if is_served(&mut line).await {
@@ -100,7 +139,7 @@ async fn life_line(config: &Config) -> anyhow::Result<Option<UnixStream>> {
     if UnixStream::connect(&config.socket).await.is_ok() {
         return Ok(None);
     }
-    start(config).await.map(Some)
+    start(config, log).await.map(Some)
 }
 
 /// One at a time looks for a daemon and starts one. Dropped, it is another's turn.
@@ -118,19 +157,21 @@ async fn turn(socket: &Path) -> anyhow::Result<File> {
 }
 
 /// Starts a daemon, and answers its first life line once it serves.
-async fn start(config: &Config) -> anyhow::Result<UnixStream> {
+async fn start(config: &Config, log: Log) -> anyhow::Result<UnixStream> {
     create(&config.dir)?;
-    let log = open(&log_file(config))?;
-    log.set_len(0)?;
+    let file = open(&log_file(config))?;
+    if log == Log::Anew {
+        file.set_len(0)?;
+    }
     let (line, end) = StdUnixStream::pair()?;
     line.set_nonblocking(true)?;
     let mut line = UnixStream::from_std(line)?;
-    let daemon = serve(config, end.into(), log)
+    let daemon = serve(config, end.into(), file)
         .map_err(|error| Failure::new(Exit::Os, format!("no process can be started: {error}")))?;
     if is_served(&mut line).await {
         return Ok(line);
     }
-    Err(why_it_ended(config, daemon)?.into())
+    Err(why_it_ended(config, daemon).await?.into())
 }
 
 /// The daemon's process, in a group of its own: a terminal's keys are for the command.
@@ -150,8 +191,8 @@ fn serve(config: &Config, life_line: OwnedFd, log: File) -> io::Result<Child> {
 }
 
 /// What a daemon has said last that did not start, with its exit code.
-fn why_it_ended(config: &Config, mut daemon: Child) -> io::Result<Failure> {
-    let status = daemon.wait()?;
+async fn why_it_ended(config: &Config, mut daemon: Child) -> io::Result<Failure> {
+    let status = daemon.wait().await?;
     let log = log_file(config);
     let text = fs::read_to_string(&log).unwrap_or_default();
     let said = text.lines().last().unwrap_or("it said nothing");
@@ -170,10 +211,10 @@ fn create(directory: &Path) -> anyhow::Result<()> {
     created.with_context(|| format!("cannot create {}", directory.display()))
 }
 
-/// A file for this user alone.
+/// A file for this user alone, to be added to.
 fn open(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.read(true).append(true).create(true).mode(0o600);
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     options.open(path).with_context(|| format!("cannot open {}", path.display()))
 }

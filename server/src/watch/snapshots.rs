@@ -4,6 +4,7 @@ use std::{
 };
 
 use tokio::time::{Instant, interval};
+use tracing::warn;
 
 use crate::{engine::Sessions, shutdown::Shutdown};
 
@@ -47,15 +48,20 @@ impl Snapshots {
     }
 
     fn give_up(&self) {
+        let mut stopped = 0;
         lock(&self.0).retain(|kept| {
             let Some(kept) = kept.upgrade() else { return false };
             let mut kept = lock(&kept);
             let asked = kept.asked.elapsed() < IDLE;
             if !asked {
                 kept.sessions = None;
+                stopped += 1;
             }
             asked
         });
+        if stopped > 0 {
+            warn!(watchers = stopped, "watchers stopped reading amid their snapshots");
+        }
     }
 }
 

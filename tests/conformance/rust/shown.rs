@@ -207,7 +207,7 @@ pub(super) fn lost(reason: LostReason) -> Value {
     .into()
 }
 
-fn restarted(reason: RestartReason) -> &'static str {
+pub(super) fn restarted(reason: RestartReason) -> &'static str {
     match reason {
         RestartReason::First => "FIRST",
         RestartReason::LogTrimmed => "LOG_TRIMMED",

@@ -43,6 +43,16 @@ impl Program {
         Ok(json!({ "events": events }))
     }
 
+    pub(super) async fn restarted(&self, arguments: &Arguments) -> Answer {
+        let watch = self.watches.named(arguments.text("watch"));
+        let mut watch = watch.lock().await;
+        loop {
+            if let WatchEvent::Restarted(reason) = watch.next().await.expect("it goes on until an error")? {
+                return Ok(json!({ "reason": shown::restarted(reason) }));
+            }
+        }
+    }
+
     pub(super) async fn position(&self, arguments: &Arguments) -> Value {
         let watch = self.watches.named(arguments.text("watch"));
         let watch = watch.lock().await;

@@ -93,7 +93,7 @@ var calls = map[string]func(*driver, context.Context, *command) (answer, error){
 	"lost": (*driver).lost, "release": (*driver).release, "drop": (*driver).drop,
 	"load": (*driver).load, "save": (*driver).save, "advance": (*driver).advance, "delete": (*driver).delete,
 	"stream": (*driver).stream, "push": (*driver).push, "durable": (*driver).durable, "finish": (*driver).finish,
-	"watch": (*driver).watch, "events": (*driver).events, "position": (*driver).position, "close": (*driver).close,
+	"watch": (*driver).watch, "events": (*driver).events, "restarted": (*driver).restarted, "position": (*driver).position, "close": (*driver).close,
 	"list": (*driver).list, "info": (*driver).info, "end_hold": (*driver).endHold,
 	"put_peers": (*driver).putPeers, "get_peers": (*driver).getPeers, "list_peers": (*driver).listPeers,
 	"delete_peers": (*driver).deletePeers, "put_attributes": (*driver).putAttributes,

@@ -87,6 +87,24 @@ func (d *driver) events(_ context.Context, c *command) (answer, error) {
 	return answer{"events": told}, nil
 }
 
+func (d *driver) restarted(_ context.Context, c *command) (answer, error) {
+	w, err := find[*watcher](d, watchKey(c.Watch))
+	if err != nil {
+		return nil, err
+	}
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	for {
+		next, err, more := w.next()
+		if err != nil || !more {
+			return nil, err
+		}
+		if restarted, is := next.(sessiond.Restarted); is {
+			return answer{"reason": restarted.Reason}, nil
+		}
+	}
+}
+
 func (d *driver) position(_ context.Context, c *command) (answer, error) {
 	w, err := find[*watcher](d, watchKey(c.Watch))
 	if err != nil {

@@ -14,6 +14,7 @@ from . import errors
 from ._alarm import Alarm
 from ._changes import Acknowledged, Changes
 from ._connection import Connection, Stream
+from ._loss import lost_by
 from ._requests import Requests
 from ._retry import Retry
 from ._standing import Standing
@@ -133,7 +134,7 @@ class _Sender:
             while self._filled(retry):
                 self._over_one_connection(retry)
         except errors.Error as error:
-            failure = self._standing.lost_by(error)
+            failure = lost_by(self._standing, error)
             with self.news:
                 self._error = failure
                 self.news.notify_all()
@@ -179,7 +180,7 @@ class _Sender:
             if status.is_passing():
                 self.news.wait_for(lambda: self._closed, retry.pause(status))
                 return
-        error = self._standing.lost_by(status.error())
+        error = lost_by(self._standing, status.error())
         sequence = status.refused_sequence()
         # That the hold was lost has nothing to do with the change.
         if sequence is None or isinstance(error, (errors.Lost, errors.Fenced)):

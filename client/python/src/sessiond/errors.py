@@ -145,7 +145,8 @@ class Unavailable(Error):
     def __str__(self) -> str:
         return (
             f"no daemon answers at {self.socket} ({self.args[1]}); "
-            "start one with `sessiond serve`, or name its socket in SESSIOND_SOCKET"
+            "start one with `sessiond serve`, or for a command alone with `sessiond run -- COMMAND`, "
+            "or name its socket in SESSIOND_SOCKET"
         )
 
 

@@ -13,6 +13,7 @@ from . import _wire, errors
 from ._alarm import Alarm
 from ._connection import Connection
 from ._held import Held
+from ._loss import lost_by
 from ._requests import Request, Requests
 from ._standing import Standing
 from ._status import Status
@@ -161,7 +162,7 @@ class HeldSession(Held):
             stream.cancel()
         if unanswered.rang:
             raise retry.given_up()
-        raise self._standing.lost_by(retry.broken_off(status))
+        raise lost_by(self._standing, retry.broken_off(status))
 
     def delete_peers(self, ids: Iterable[int]) -> Kept:
         """Forgets peers, by their marked ids. Those that are not known do not matter."""
@@ -233,7 +234,7 @@ class HeldSession(Held):
         try:
             return self._connection.call(method, request, self._connection.retry(deadline))
         except errors.Fenced as error:
-            failure = self._standing.lost_by(error)
+            failure = lost_by(self._standing, error)
         raise failure
 
 

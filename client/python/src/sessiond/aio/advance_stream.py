@@ -16,6 +16,7 @@ from .._standing import Standing
 from .._status import Status
 from ..session import StateChange
 from ._connection import Broken, Connection, News, Stream
+from ._loss import lost_by
 
 
 class AdvanceStream:
@@ -129,7 +130,7 @@ class _Sender:
             while await self._filled(retry):
                 await self._over_one_connection(retry)
         except errors.Error as error:
-            self._error = self._standing.lost_by(error)
+            self._error = await lost_by(self._standing, error)
             self.news.tell()
 
     async def _filled(self, retry: Retry) -> bool:
@@ -165,7 +166,7 @@ class _Sender:
         if status.is_passing():
             await asyncio.sleep(retry.pause(status))
             return
-        error = self._standing.lost_by(status.error())
+        error = await lost_by(self._standing, status.error())
         sequence = status.refused_sequence()
         # That the hold was lost has nothing to do with the change.
         if sequence is None or isinstance(error, (errors.Lost, errors.Fenced)):

@@ -18,6 +18,7 @@ from ..belongings import Attribute, Kept, Peer, PeerKey, PeerKind
 from ..daemon import Loaded, LostReason
 from ..session import Clear, Session, StateChange
 from ._connection import Broken, Connection, Ended, Stream
+from ._loss import lost_by
 from .advance_stream import AdvanceStream
 
 Q = TypeVar("Q", bound=Message)
@@ -159,7 +160,7 @@ class HeldSession(Held):
         except Ended:
             return
         except Broken as broken:
-            failure = self._standing.lost_by(retry.broken_off(broken.status))
+            failure = await lost_by(self._standing, retry.broken_off(broken.status))
         finally:
             stream.cancel()
         raise failure
@@ -235,7 +236,7 @@ class HeldSession(Held):
         try:
             return await self._connection.call(method, request, self._connection.retry(deadline))
         except errors.Fenced as error:
-            failure = self._standing.lost_by(error)
+            failure = await lost_by(self._standing, error)
         raise failure
 
 

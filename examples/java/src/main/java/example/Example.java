@@ -1,13 +1,10 @@
 package example;
 
-import com.google.protobuf.Any;
-import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
-import io.grpc.protobuf.StatusProto;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -41,12 +38,12 @@ public final class Example {
     }
 
     /** Another hold of the same session is refused, and says who is in the way. */
-    private static void refused(ManagedChannel channel) throws InvalidProtocolBufferException {
+    private static void refused(ManagedChannel channel) {
         HoldRequest request = HoldRequest.newBuilder().setName(NAME).setLabel("java-2").build();
         try {
             SessionServiceGrpc.newBlockingStub(channel).hold(request).next();
         } catch (StatusRuntimeException error) {
-            ErrorInfo info = info(error);
+            ErrorInfo info = Refusal.of(error);
             Map<String, String> holder = info.getMetadataMap();
             System.out.println("refused: " + info.getReason() + " " + holder.get("label"));
         }
@@ -68,15 +65,5 @@ public final class Example {
                 default -> {} // A restart, a bookmark: docs/stubs.md.
             }
         }
-    }
-
-    /** Why a call was refused: match its reason, never the text. */
-    static ErrorInfo info(StatusRuntimeException error) throws InvalidProtocolBufferException {
-        for (Any detail : StatusProto.fromThrowable(error).getDetailsList()) {
-            if (detail.is(ErrorInfo.class)) {
-                return detail.unpack(ErrorInfo.class);
-            }
-        }
-        return ErrorInfo.getDefaultInstance();
     }
 }

@@ -2,7 +2,6 @@ package example;
 
 import com.google.protobuf.ByteString;
 import io.grpc.ManagedChannel;
-import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.util.UUID;
@@ -34,7 +33,7 @@ final class Hold implements StreamObserver<HoldResponse>, AutoCloseable {
         HoldRequest request =
                 HoldRequest.newBuilder().setName(name).setLabel(label).setWait(true).build();
         Hold hold = new Hold(channel, request);
-        SessionServiceGrpc.newStub(channel).withWaitForReady().hold(request, hold);
+        hold.open();
         hold.granted.get();
         return hold;
     }
@@ -62,7 +61,7 @@ final class Hold implements StreamObserver<HoldResponse>, AutoCloseable {
             try {
                 return calls(deadline - System.nanoTime()).advance(write).getRevision();
             } catch (StatusRuntimeException error) {
-                if (error.getStatus().getCode() != Status.Code.UNAVAILABLE) {
+                if (!Refusal.passes(error)) {
                     throw error;
                 }
                 TimeUnit.MILLISECONDS.sleep(200);
@@ -83,13 +82,12 @@ final class Hold implements StreamObserver<HoldResponse>, AutoCloseable {
 
     @Override
     public void onError(Throwable error) {
-        boolean broken = Status.fromThrowable(error).getCode() == Status.Code.UNAVAILABLE;
-        if (broken && granted.isDone() && !lost.isDone()) {
-            // The daemon restarts, and the hold waits for its token: come back at least once a second.
-            HoldRequest resume = request.toBuilder().setToken(token()).build();
+        if (Refusal.passes(error) && !lost.isDone()) {
+            // The daemon restarts. A hold waits for its token, so come back at least once a second; and a place in line is
+            // asked for again.
             CompletableFuture.delayedExecutor(500, TimeUnit.MILLISECONDS).execute(() -> {
                 channel.resetConnectBackoff();
-                SessionServiceGrpc.newStub(channel).hold(resume, this);
+                open();
             });
         } else {
             granted.completeExceptionally(error);
@@ -106,6 +104,15 @@ final class Hold implements StreamObserver<HoldResponse>, AutoCloseable {
     public void close() {
         calls(TimeUnit.SECONDS.toNanos(5))
                 .release(ReleaseRequest.newBuilder().setName(request.getName()).setToken(token()).build());
+    }
+
+    private void open() {
+        if (granted.isDone()) {
+            HoldRequest resume = request.toBuilder().setToken(token()).build();
+            SessionServiceGrpc.newStub(channel).hold(resume, this);
+        } else {
+            SessionServiceGrpc.newStub(channel).withWaitForReady().hold(request, this);
+        }
     }
 
     private SessionServiceGrpc.SessionServiceBlockingStub calls(long nanoseconds) {

@@ -1,11 +1,9 @@
 package example
 
-import com.google.rpc.ErrorInfo
 import io.grpc.Grpc
 import io.grpc.InsecureChannelCredentials
 import io.grpc.ManagedChannel
 import io.grpc.StatusException
-import io.grpc.protobuf.StatusProto
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.runBlocking
@@ -43,7 +41,7 @@ private suspend fun refused(channel: ManagedChannel) {
     try {
         SessionServiceCoroutineStub(channel).hold(request).first()
     } catch (error: StatusException) {
-        val info = info(error)
+        val info = error.info()
         println("refused: ${info.reason} ${info.getMetadataOrThrow("label")}")
     }
 }
@@ -61,8 +59,3 @@ private suspend fun follow(channel: ManagedChannel, hold: Hold) {
     }.first { event -> event.eventCase == EventCase.CHANGE }
     println("pts ${change.change.pts}")
 }
-
-/** Why a call was refused: match its reason, never the text. */
-private fun info(error: StatusException): ErrorInfo =
-    StatusProto.fromThrowable(error)!!.detailsList.first { it.`is`(ErrorInfo::class.java) }
-        .unpack(ErrorInfo::class.java)

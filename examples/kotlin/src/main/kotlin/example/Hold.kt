@@ -2,7 +2,6 @@ package example
 
 import com.google.protobuf.ByteString
 import io.grpc.ManagedChannel
-import io.grpc.Status
 import io.grpc.StatusException
 import java.util.UUID
 import java.util.concurrent.TimeUnit
@@ -65,7 +64,7 @@ class Hold private constructor(private val channel: ManagedChannel, private val 
                 val left = deadline - System.nanoTime()
                 return stub.withDeadlineAfter(left, TimeUnit.NANOSECONDS).advance(request).revision
             } catch (error: StatusException) {
-                if (error.status.code != Status.Code.UNAVAILABLE) throw error
+                if (!error.passes()) throw error
                 comeBack()
             }
         }
@@ -76,7 +75,10 @@ class Hold private constructor(private val channel: ManagedChannel, private val 
         stub.withDeadlineAfter(5, TimeUnit.SECONDS).release(request)
     }
 
-    /** Reads the hold's stream, and opens it again where it breaks: the daemon restarts, and waits for the token. */
+    /**
+     * Reads the hold's stream, and opens it again where it breaks: the daemon restarts, and waits for the token; or a place in
+     * line is asked for again.
+     */
     private suspend fun keep(label: String) {
         val request = HoldRequest.newBuilder().setName(name).setLabel(label).setWait(true)
         while (true) {
@@ -96,7 +98,7 @@ class Hold private constructor(private val channel: ManagedChannel, private val 
                 return // Released.
             } catch (error: StatusException) {
                 // Anything else, FENCED say, ends the scope: another may have the session now.
-                if (error.status.code != Status.Code.UNAVAILABLE || !granted.isCompleted) throw error
+                if (!error.passes()) throw error
                 comeBack()
             }
         }
