@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Idleness before each call and before each commit. While a lone client's change is committed its connection idles, and
-/// while the answer travels the disk does; what follows finds colder caches than in a hot loop.
+/// while the answer travels the disk does; what follows finds colder caches than in a hot loop. How cold goes by how long, so
+/// that on a slower disk than these times were taken from, a call that idled as long as a commit takes is measured too.
 const BEFORE_CALL: Duration = Duration::from_micros(130);
 const BEFORE_COMMIT: Duration = Duration::from_micros(100);
 
@@ -18,17 +19,22 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let daemon = bench.daemon().await?;
     let holder = Holder::of(&daemon, vec!["alice".into()], 1).await?;
     let ping = || Target::Ping { socket: daemon.socket() };
-    let (mut pings, mut paced_pings, mut commits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pings, mut paced_pings, mut commits, mut rested_pings) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut changes, mut by_client) = (Vec::new(), Vec::new());
     for _ in 0..bench.scale.rounds {
         pings.push(bench.sample(&crowd(bench, ping(), 1, 1)).await?);
         paced_pings.push(bench.sample(&paced(bench, ping(), BEFORE_CALL)).await?);
-        commits.push(disk::sample(bench, Work::Commit { rows: 1 }, Some(BEFORE_COMMIT)).await?);
+        let commit = disk::sample(bench, Work::Commit { rows: 1 }, Some(BEFORE_COMMIT)).await?;
+        let as_long = commit.latencies.summary().map_or(BEFORE_CALL, |latency| micros(latency.p50));
+        rested_pings.push(bench.sample(&paced(bench, ping(), as_long)).await?);
+        commits.push(commit);
         let advance = holder.advance(&daemon);
         changes.push(bench.sample(&crowd(bench, Target::Advance(advance.clone()), 1, 1)).await?);
         by_client.push(bench.sample(&crowd(bench, Target::RustClient(advance), 1, 1)).await?);
     }
     let ratio = turns::slower(&changes, &[&paced_pings, &commits]);
+    let rested = turns::slower(&changes, &[&rested_pings, &commits]);
 
     bench.take(Figure::new("ping.1x1", "empty call, 1 client").median(&pings));
     bench.take(
@@ -36,6 +42,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     );
     bench.take(
         Figure::new("disk.paced", "SQLite commit of one row, 100 us idle before each").median(&commits),
+    );
+    bench.take(
+        Figure::new("ping.rested", "empty call, 1 client, idle before each for as long as a commit takes")
+            .median(&rested_pings),
     );
     bench.take(Figure::new("advance.lone", "Advance, 1 client").median(&changes));
     bench.take(
@@ -45,5 +55,13 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         let what = "Advance, 1 client: p50 to that of both paced floors";
         bench.take(Figure::new("advance.lone.ratio", what).amount(ratio, "x"));
     }
+    if let Some(ratio) = rested {
+        let what = "Advance, 1 client: p50 to that of a paced commit and a call that idled as long";
+        bench.take(Figure::new("advance.lone.rested", what).amount(ratio, "x"));
+    }
     Ok(())
+}
+
+fn micros(micros: f64) -> Duration {
+    Duration::from_secs_f64(micros / 1e6)
 }

@@ -7,24 +7,23 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::UnixStream,
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
 use tonic::transport::server::Connected;
 
-use super::{gathering::Gathering, mending::Mending};
+use super::{gathering::Gathering, mending::Mending, socket::Socket};
 use crate::caller::Caller;
 
-/// What a client sends first: the preface of HTTP/2, and a frame of settings, of which the head is enough (RFC 9113, 3.4). One
-/// that does not take its place from others for nothing.
+/// What a client sends first: the preface of HTTP/2, and a frame of settings, of which the head is enough (RFC 9113, 3.4).
+/// One that does not would take a place from others for nothing.
 const OPENING_BYTES: usize = 24 + 9;
 const OPENING_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client's connection. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Gathering<UnixStream>,
+    stream: Gathering<Socket>,
     mending: Mending,
     opening: Option<Opening>,
     caller: Caller,
@@ -39,9 +38,9 @@ struct Opening {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(socket: Socket, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
         Self {
-            stream: Gathering::new(stream),
+            stream: Gathering::new(socket),
             mending: Mending::new(),
             opening: Some(Opening::new()),
             caller,

@@ -5,6 +5,7 @@ mod gathering;
 mod life_lines;
 mod limit;
 mod mending;
+mod socket;
 mod socket_file;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, time::sleep};
 
-use self::{limit::ConnectionLimit, socket_file::SocketFile};
+use self::{limit::ConnectionLimit, socket::Socket, socket_file::SocketFile};
 use crate::{
     caller::{Caller, Local, Origin},
     exit::Exit,
@@ -150,18 +151,18 @@ impl Listener {
     async fn accept(&self, limit: &ConnectionLimit, policy: &Policy) -> Connection {
         loop {
             let place = limit.place().await;
-            let accepted = match self.socket.accept().await {
-                Ok((stream, _)) => Caller::of(&stream).map(|caller| (stream, caller)),
-                Err(error) => Err(error),
-            };
+            let accepted = self.socket.accept().await.and_then(|(stream, _)| {
+                let caller = Caller::of(&stream)?;
+                Ok((Socket::new(stream)?, caller))
+            });
             match accepted {
-                Ok((stream, mut caller)) => match limit.admit(policy, &mut caller, place) {
+                Ok((socket, mut caller)) => match limit.admit(policy, &mut caller, place) {
                     Some(places) => {
                         if let Origin::Local(Local { uid, gid, groups, pid, executable, .. }) = &caller.origin
                         {
                             tracing::debug!(uid, gid, ?groups, pid, %executable, "connected");
                         }
-                        return Connection::new(stream, caller, places);
+                        return Connection::new(socket, caller, places);
                     }
                     None => {
                         tracing::warn!(principal = %caller.principal(), pid = caller.pid(), "refused a stranger");
