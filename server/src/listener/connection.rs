@@ -15,8 +15,8 @@ use tonic::transport::server::Connected;
 use super::{gathering::Gathering, mending::Mending, socket::Socket};
 use crate::caller::Caller;
 
-/// What a client sends first: the preface of HTTP/2, and a frame of settings, of which the head is enough (RFC 9113, 3.4). One
-/// that does not take its place from others for nothing.
+/// What a client sends first: the preface of HTTP/2, and a frame of settings, of which the head is enough (RFC 9113, 3.4).
+/// One that does not would take a place from others for nothing.
 const OPENING_BYTES: usize = 24 + 9;
 const OPENING_WITHIN: Duration = Duration::from_secs(5);
 
