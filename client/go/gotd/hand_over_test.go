@@ -34,6 +34,7 @@ func TestASessionGoesFromGotdToOtherLibrariesAndBackWithItsKeyAndState(t *testin
 	for _, library := range libraries {
 		t.Run(library.name, func(t *testing.T) {
 			t.Parallel()
+			library.command(t, settings{}) // skips before anything is started
 			alice := startAccount(t)
 			gotd := func() *program { return startProgram(t, alice.daemon, alice.side, 2) }
 			other := func() *program { return library.start(t, alice.daemon, alice.side) }
@@ -118,8 +119,9 @@ func (a *account) isTheOnlyOne(t *testing.T, keys int) {
 
 func TestMtcuteLogsInAndGotdGoesOn(t *testing.T) {
 	t.Parallel()
-	alice := startAccount(t)
 	mtcute := libraries[2]
+	mtcute.command(t, settings{})
+	alice := startAccount(t)
 	stop := startSending(t, alice.side, pace)
 	first := mtcute.start(t, alice.daemon, alice.side)
 	second := alice.isKilledFor(t, first, func() *program { return mtcute.start(t, alice.daemon, alice.side) }, mtcute.ahead)
