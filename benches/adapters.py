@@ -156,7 +156,9 @@ def table(figures):
 
 
 def micros(value):
-    return "" if value is None else f"{value:,.0f} us"
+    if value is None:
+        return ""
+    return f"{value:,.0f} us" if value >= 10 else f"{value:.1f} us"
 
 
 def millis(value):
