@@ -90,8 +90,8 @@ pub(super) fn write(
         let min = peer.min == Some(true);
         let phone = peer.phone.as_deref().filter(|phone| !phone.is_empty());
         let complete = peer.extra.get(COMPLETE);
-        let (hash, updated) = (access_hash(peer), updated(peer));
-        insert.execute(params![peer.id, hash, min, usernames(peer, user), updated, phone, complete])?;
+        let (hash, updated) = (access_hash(&peer), updated(&peer));
+        insert.execute(params![peer.id, hash, min, usernames(&peer, user), updated, phone, complete])?;
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ fn access_hash(peer: &Peer) -> String {
 
 /// mtcute looks for them in lower case.
 fn usernames(peer: &Peer, user: Option<&User>) -> String {
-    let names = place::usernames(peer, user).into_iter();
+    let names = place::usernames(&peer, user).into_iter();
     serde_json::Value::from_iter(names.map(str::to_lowercase)).to_string()
 }
 
