@@ -55,7 +55,7 @@ impl Peers {
         self.last
     }
 
-    /// How many bytes they have.
+    /// How many bytes they take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -63,11 +63,11 @@ impl Peers {
     /// Adds the one that follows.
     fn append(&mut self, peer: &Peer) {
         let packed = packed::packed(peer);
-        self.bytes += packed.len();
         if self.pieces.last().is_none_or(|piece| piece.len() + packed.len() > PIECE) {
             // The first one grows, for most sessions have few.
-            let room = if self.pieces.is_empty() { 0 } else { PIECE };
-            self.pieces.push(Vec::with_capacity(room.max(packed.len())));
+            let room = if self.pieces.is_empty() { packed.len() } else { PIECE.max(packed.len()) };
+            self.pieces.push(Vec::with_capacity(room));
+            self.bytes += room;
         }
         self.pieces.last_mut().expect("there is one now").extend_from_slice(&packed);
         self.count += 1;

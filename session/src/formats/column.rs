@@ -62,15 +62,20 @@ pub(super) fn at_most(
     }
 }
 
-/// How many rows a table has. A damaged file can have more of them than bytes: its pages may lead to the same ones again.
+/// How many rows a table has.
 pub(super) fn count(connection: &Connection, table: &str) -> Result<usize, FormatError> {
-    /// A row of nothing: its length, its id and the length of its header.
-    const SHORTEST_ROW: usize = 3;
-    let most = room::size(connection)? / SHORTEST_ROW + 1;
+    let most = too_many_rows(connection)?;
     // Row by row: SQLite's own way of counting is one step of its machine, which nothing bounds.
     let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT {most})");
     let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(unreadable(table, "rowid"))?;
     usize::try_from(rows).ok().filter(|rows| *rows < most).ok_or_else(|| endless(table))
+}
+
+/// More rows than a file has room for. A damaged one can have them: its pages may lead to the same ones again.
+fn too_many_rows(connection: &Connection) -> Result<usize, FormatError> {
+    /// A row of nothing: its length, its id and the length of its header.
+    const SHORTEST_ROW: usize = 3;
+    Ok(room::size(connection)? / SHORTEST_ROW + 1)
 }
 
 /// What is made of each row of a table, in the order of its rows.
@@ -89,7 +94,7 @@ pub(super) fn each<T>(
     rows(connection, table, |row| {
         let taken = Cell::new(0);
         made.push(make(&Columns { table, row, taken: &taken })?);
-        if made.len() <= count && room.take(taken.get()) { Ok(()) } else { Err(endless(table)) }
+        if room.take(taken.get()) { Ok(()) } else { Err(endless(table)) }
     })?;
     Ok(made)
 }
@@ -158,13 +163,17 @@ fn rows(
     let mut statement = select(connection, table, "ORDER BY rowid")?;
     let key = key(&statement);
     let mut rows = statement.query([]).map_err(unreadable(table, &key))?;
-    for number in 1_usize.. {
-        let Some(row) = rows.next().map_err(unreadable(table, &format!("{key}, row {number}")))? else {
-            break;
-        };
-        work(row)?;
+    for number in 1..=too_many_rows(connection)? {
+        let row = rows.next().map_err(|source| FormatError::Sqlite {
+            place: format!("{table}.{key}, row {number}"),
+            source,
+        })?;
+        match row {
+            Some(row) => work(row)?,
+            None => return Ok(()),
+        }
     }
-    Ok(())
+    Err(endless(table))
 }
 
 fn select<'a>(connection: &'a Connection, table: &str, which: &str) -> Result<Statement<'a>, FormatError> {

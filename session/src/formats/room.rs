@@ -8,8 +8,9 @@ use super::FormatError;
 const MOST: usize = 64 << 20;
 const PER_BYTE: usize = 2;
 
-/// SQLite's part: its cache has 2 MiB, and a value that it reads at most 4 MiB.
+/// SQLite's part: its cache has 2 MiB, and a value that it reads at most 4 MiB. And that of the row which is being read.
 const SQLITES: usize = 8 << 20;
+const ROWS: usize = 2 << 20;
 
 /// What is left of it for what is read. All tables of a file share it.
 pub(super) struct Room {
@@ -21,8 +22,8 @@ impl Room {
         let size = size(connection)?;
         let all = MOST.max(size.saturating_mul(PER_BYTE));
         let in_memory = connection.path().is_none_or(str::is_empty);
-        let sqlites = SQLITES + if in_memory { size } else { 0 };
-        Ok(Self { left: Cell::new(all.saturating_sub(sqlites)) })
+        let others = SQLITES + ROWS + if in_memory { size } else { 0 };
+        Ok(Self { left: Cell::new(all.saturating_sub(others)) })
     }
 
     /// Takes some of it. False: there is no more.
@@ -47,12 +48,12 @@ pub(super) fn size(connection: &Connection) -> Result<usize, FormatError> {
 mod tests {
     use rusqlite::Connection;
 
-    use super::{MOST, Room, SQLITES};
+    use super::{MOST, ROWS, Room, SQLITES};
 
     #[test]
     fn there_is_room_for_64_mib_less_what_sqlite_has() {
         let connection = Connection::open_in_memory().expect("open");
         let room = Room::of(&connection).expect("an empty one");
-        assert!(!room.take(MOST) && room.take(MOST - SQLITES) && !room.take(1) && room.take(0));
+        assert!(!room.take(MOST) && room.take(MOST - SQLITES - ROWS) && !room.take(1) && room.take(0));
     }
 }

@@ -39,7 +39,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 const MOST: usize = 64 << 20;
 
 /// What SQLite may take of it.
-const SQLITES: usize = 16 << 20;
+const SQLITES: usize = 8 << 20;
 
 /// What it takes to try a passcode as Telegram Desktop 7.3 does: all of it, and the directory beside it.
 const PASSCODES: usize = (64 << 20) + (1 << 20);
@@ -51,9 +51,7 @@ const MUTATIONS: u32 = 60;
 fn a_changed_sample_of_any_format_is_read_or_refused_in_bounded_memory() {
     let _alone = alone();
     let mut runner = TestRunner::new(ProptestConfig::default());
-    let t0 = std::time::Instant::now();
     for sample in samples() {
-        eprintln!("MUT {:?} {}", t0.elapsed(), sample.format);
         // Every passcode that is tried takes its time.
         for _ in 0..if sample.passcode.is_some() { MUTATIONS / 20 } else { MUTATIONS } {
             let mutation = Mutation::any().new_tree(&mut runner).expect("a mutation").current();
@@ -69,15 +67,12 @@ fn a_changed_sample_of_any_format_is_read_or_refused_in_bounded_memory() {
 fn what_claims_to_be_huge_takes_no_more_than_it_is() {
     let _alone = alone();
     let mut names = Vec::new();
-    let t0 = std::time::Instant::now();
     bombs::each(|Bomb { name, sample }| {
-        let t1 = std::time::Instant::now(); let n2 = name.clone();
         check(&name, &sample, Some(sample.format));
         if matches!(sample.format.medium(), Medium::Bytes | Medium::Text) {
             check(&name, &sample, None);
         }
         names.push(name);
-        eprintln!("TIME {:?} {:?} {n2}", t0.elapsed(), t1.elapsed());
     });
     assert!(names.len() > 40, "{names:?}");
 }
