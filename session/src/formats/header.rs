@@ -102,7 +102,7 @@ mod tests {
             }
             match read_bytes(&changed, &Reading::default()) {
                 Err(ImportError::Format { source: FormatError::Byte { offset, .. }, .. }) => {
-                    assert_eq!(offset, at)
+                    assert_eq!(offset, at);
                 }
                 other => panic!("{at}: {other:?}"),
             }

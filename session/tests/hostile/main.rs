@@ -98,7 +98,7 @@ fn check(name: &str, sample: &Sample, from: Option<Format>) {
     };
     let (read, took) = match sample.bytes() {
         // SQLite would have a copy of it, in what it may take.
-        Some(bytes) if size > SQLITES / 2 => {
+        Some(bytes) if size > SQLITES / 2 && bytes.starts_with(b"SQLite format 3\0") => {
             let file = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
             fs::write(&file, bytes).expect("written");
             measured(|| read_path(&file, &how))

@@ -86,7 +86,7 @@ pub(super) fn write(
     let mut insert = connection.prepare(
         "insert into peers (id, hash, isMin, usernames, updated, phone, complete) values (?, ?, ?, ?, ?, ?, ?)",
     )?;
-    for peer in contents.peers.iter().filter(|peer| place::has_hash(peer)) {
+    for peer in contents.peers.iter().filter(place::has_hash) {
         let min = peer.min == Some(true);
         let phone = peer.phone.as_deref().filter(|phone| !phone.is_empty());
         let complete = peer.extra.get(COMPLETE);
@@ -180,7 +180,7 @@ fn access_hash(peer: &Peer) -> String {
 
 /// mtcute looks for them in lower case.
 fn usernames(peer: &Peer, user: Option<&User>) -> String {
-    let names = place::usernames(&peer, user).into_iter();
+    let names = place::usernames(peer, user).into_iter();
     serde_json::Value::from_iter(names.map(str::to_lowercase)).to_string()
 }
 
