@@ -99,6 +99,10 @@ bench-adapters: build libraries clients ## Measure the adapters beside the libra
 	! command -v go > /dev/null || go -C client/go/gotd build -o "$(KEEPERS)/gotd-cost" ./internal/cost
 	SESSIOND_BIN="$(KEEPERS)/sessiond" SESSIOND_KEEPERS="$(KEEPERS)" benches/adapters.py
 
+.PHONY: bench-import
+bench-import: build ## Measure the import of 1,000 files, and of 100,000 peers
+	cargo run --locked --release --package sessiond-bench -- --only import
+
 .PHONY: bench-quick
 bench-quick: build ## Measure the most of it in less than two minutes
 	cargo run --locked --release --package sessiond-bench -- --quick

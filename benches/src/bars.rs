@@ -31,6 +31,12 @@ const CLIENTS: [(&str, &str); 4] = [
     ("go", "Advance from Go: p50"),
 ];
 
+/// What is imported: the figure, what it is, and the seconds that it may take, in words and as a number.
+const IMPORTS: [(&str, &str, &str, f64); 2] = [
+    ("import.files.1000", "1,000 files of mixed formats imported in one command", "in 30 s", 30.0),
+    ("import.peers.100000", "a session with 100,000 peers imported", "in 5 s", 5.0),
+];
+
 /// What was measured, by name.
 #[derive(Debug, Clone, Copy)]
 struct Measured<'a>(&'a [Figure]);
@@ -46,6 +52,7 @@ pub(crate) fn bars(figures: &[Figure], sessions: usize) -> Vec<Bar> {
         .chain(many(measured, sessions))
         .chain(shared(measured))
         .chain(CLIENTS.into_iter().map(|(name, what)| client(measured, name, what)))
+        .chain(IMPORTS.into_iter().map(|import| imported(measured, import)))
         .chain(ETCD.into_iter().map(|(clients, what)| etcd(measured, clients, what)))
         .flatten()
         .collect()
@@ -183,6 +190,15 @@ fn client(measured: Measured<'_>, name: &str, what: &'static str) -> Option<Bar>
         floor: format!("1.5 x {empty:.0} + {commit:.0} us"),
         met: advance <= 1.5 * empty + commit,
     })
+}
+
+fn imported(
+    measured: Measured<'_>,
+    (name, what, bar, most): (&str, &'static str, &'static str, f64),
+) -> Option<Bar> {
+    let seconds = measured.amount(name)?;
+    let measured = format!("{seconds:.2} s");
+    Some(Bar { what, bar, measured, floor: String::new(), met: seconds <= most })
 }
 
 fn etcd(measured: Measured<'_>, clients: usize, what: &'static str) -> Option<Bar> {

@@ -35,6 +35,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = measurements! {
     "growth": measure::growth::run, "Advance against channels in the session, and against watchers of others";
     "shared": measure::shared::run, "8 processes that write one session, through the Rust client, the Python client, and into Telethon's own file";
     "clients": measure::clients::run, "Advance through the clients of other languages, and in turns with it calls that do nothing";
+    "import": measure::import::run, "`sessiond import`: files of all formats, and a session with many peers";
     "peers": measure::peers::run, "etcd and Redis, in turns with the daemon";
     "many": measure::many::run, "100 sessions against 100,000, and 10,000 that are held";
 };

@@ -73,6 +73,13 @@ impl Daemon {
         Ok(Client::builder().socket(self.socket()).connect().await?)
     }
 
+    /// A command of the same program, to which arguments are added, for this daemon.
+    pub(crate) fn cli(&self) -> Command {
+        let mut command = Process::quiet(&self.program);
+        command.env_clear().env("SESSIOND_CONFIG", "/dev/null").env("SESSIOND_SOCKET", self.socket());
+        command
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.run.path().join("sessiond.sock")
     }

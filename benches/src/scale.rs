@@ -21,6 +21,9 @@ pub(crate) struct Scale {
     pub(crate) stream_changes: u32,
     /// Calls of one run of a client in another language.
     pub(crate) client_calls: usize,
+    /// Files that one command imports, and peers of the session that another does.
+    pub(crate) imported_files: usize,
+    pub(crate) imported_peers: usize,
     /// Holders that are killed.
     pub(crate) kills: usize,
     /// Times that the daemon is killed under load.
@@ -45,6 +48,8 @@ impl Scale {
             clients: &[1, 8, 64, 256],
             stream_changes: 2_000_000,
             client_calls: 2_000,
+            imported_files: 1_000,
+            imported_peers: 100_000,
             kills: 50,
             crashes: 5,
             sessions: 100_000,
@@ -65,6 +70,8 @@ impl Scale {
             clients: &[1, 64],
             stream_changes: 600_000,
             client_calls: 500,
+            imported_files: 1_000,
+            imported_peers: 100_000,
             kills: 20,
             crashes: 2,
             sessions: 10_000,
@@ -85,6 +92,8 @@ impl Scale {
             clients: &[1, 8],
             stream_changes: 2_000,
             client_calls: 5,
+            imported_files: 20,
+            imported_peers: 100,
             kills: 2,
             crashes: 1,
             sessions: 50,

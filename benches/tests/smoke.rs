@@ -127,6 +127,11 @@ fn sessions_and_their_growth_are_measured() {
 }
 
 #[test]
+fn imports_are_measured() {
+    expect(&figures(&["import"]), &["import.files.20", "import.peers.100"]);
+}
+
+#[test]
 fn other_systems_are_measured_where_they_are_installed() {
     let figures = figures(&["shared", "peers"]);
     expect(&figures, &["shared.sessiond.8", "peers.sessiond.1", "peers.sessiond.8"]);

@@ -1,12 +1,12 @@
-use crate::{Attribute, Peer, Session};
+use crate::{Attribute, Peers, Session};
 
 /// Everything that is kept of one session: the session of the reference, and what libraries keep beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The session.
     pub session: Session,
-    /// The peers that its account met, by ascending id, each id once.
-    pub peers: Vec<Peer>,
+    /// The peers that its account met.
+    pub peers: Peers,
     /// What only some libraries need, by ascending key, each key once.
     pub attributes: Vec<Attribute>,
 }

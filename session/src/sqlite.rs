@@ -199,7 +199,7 @@ fn refusal(error: ImportError) -> StorageError {
     match error {
         ImportError::InUse { path, openers } => StorageError::InUse { path, openers },
         ImportError::Io { path, source } => StorageError::Io { path, source },
-        ImportError::Format { path, source: FormatError::Sqlite(source), .. } => {
+        ImportError::Format { path, source: FormatError::Sqlite { source, .. }, .. } => {
             StorageError::Sqlite { path, source }
         }
         ImportError::Format { path, source, .. } => {

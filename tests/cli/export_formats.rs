@@ -7,7 +7,7 @@ use sessiond_client::{
     Attribute, Auth, AuthKey, ChannelState, DataCenter, Peer, PeerKind, Session, UpdateState, User,
 };
 use sessiond_session::{
-    Contents,
+    Contents, Peers,
     formats::{self, Format, Medium, Reading, Wanting},
 };
 use tokio::process::Command;
@@ -52,7 +52,7 @@ pub(crate) fn everything() -> Contents {
             home_dc: Some(2),
             test_mode: Some(false),
         },
-        peers: vec![channel, group, own],
+        peers: [channel, group, own].into_iter().collect(),
         attributes: vec![
             Attribute::number("api_id", 12_345),
             Attribute::number("created", 1_600_000_000),
@@ -66,7 +66,7 @@ pub(crate) async fn store(daemon: &Daemon, name: &str, contents: &Contents) {
     let held = daemon.sessiond_client().await.hold(name).await.expect("held");
     held.save(&contents.session).await.expect("saved");
     if !contents.peers.is_empty() {
-        held.put_peers(&contents.peers).await.expect("put");
+        held.put_peers(&contents.peers.iter().collect::<Vec<_>>()).await.expect("put");
     }
     if !contents.attributes.is_empty() {
         held.put_attributes(&contents.attributes, &[] as &[&str]).await.expect("put");
@@ -152,7 +152,7 @@ async fn what_a_format_needs_and_the_session_lacks_is_asked_for_by_its_flag() {
     let daemon = Daemon::start().await;
     let mut contents = everything();
     contents.session.user = None;
-    contents.peers.clear();
+    contents.peers = Peers::default();
     contents.attributes.clear();
     store(&daemon, "alice", &contents).await;
     let folder = tempfile::tempdir().expect("a directory");

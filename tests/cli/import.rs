@@ -144,7 +144,17 @@ async fn a_file_that_is_missing_is_said_to_be() {
     let refused = run(&daemon, &["import", text(&missing)]).await.refusal(66);
     assert!(refused.contains(text(&missing)), "{refused}");
     let refused = run(&daemon, &["import", "alice"]).await.refusal(66);
-    assert!(refused.contains("there is no file alice"), "{refused}");
+    assert_eq!(refused, "sessiond: there is no file alice\n");
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_may_be_a_sessions_own_where_there_is_one() {
+    let daemon = Daemon::start().await;
+    let file = daemon.home().join("x.session");
+    write_v1(&file, 8, &key());
+    run(&daemon, &["import", text(&file), "--name", "alice"]).await.text();
+    let refused = run(&daemon, &["import", "alice"]).await.refusal(66);
+    assert!(refused.contains("there is no file alice; with --force"), "{refused}");
 }
 
 #[tokio::test]

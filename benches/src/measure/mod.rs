@@ -6,6 +6,7 @@ pub(crate) mod crowd;
 pub(crate) mod disk;
 pub(crate) mod growth;
 mod holder;
+pub(crate) mod import;
 pub(crate) mod kill;
 pub(crate) mod lone;
 pub(crate) mod many;

@@ -1,5 +1,7 @@
+use std::iter;
+
 use sessiond_proto::SessionName;
-use sessiond_session::{Attribute, Clear, Contents, Peer};
+use sessiond_session::{Attribute, Clear, Contents, Peers};
 
 use super::Existing;
 use crate::engine::{
@@ -26,8 +28,8 @@ pub(crate) async fn contents(
     Ok(Some((Contents { session, peers, attributes }, loaded.revision)))
 }
 
-async fn peers(engine: &dyn Engine, name: &SessionName, bearer: &Bearer) -> Result<Vec<Peer>, Error> {
-    let mut peers = Vec::new();
+async fn peers(engine: &dyn Engine, name: &SessionName, bearer: &Bearer) -> Result<Peers, Error> {
+    let mut peers = Peers::default();
     let mut rest = Some(engine.list_peers(name, bearer.clone(), PeerFilter::default()).await?);
     while let Some(listing) = rest {
         let (next, after) = engine.next_peers(listing).await?;
@@ -72,44 +74,42 @@ pub(super) async fn store(
     let expected = (existing == Existing::Kept).then_some(0);
     let save = Op::Save { session: Box::new(session), mode: SaveMode::Replace, clear: Clear::default() };
     let save = Write { expected, ..write(save) };
-    let peers = pieces(peers, weight::of_peer).into_iter().map(Keep::PutPeers);
-    let attributes = pieces(attributes, weight::of_attribute).into_iter();
+    let peers = pieces(peers, weight::of_peer).map(Keep::PutPeers);
+    let attributes = pieces(attributes, weight::of_attribute);
     let attributes = attributes.map(|attributes| Keep::PutAttributes { attributes, delete: Vec::new() });
-    let beside: Vec<Keep> = peers.chain(attributes).collect();
+    let mut beside = peers.chain(attributes);
 
     let is_new = engine.load(name, Some(bearer)).await?.session.is_none();
     for keep in earlier {
         engine.commit(write(Op::Keep(keep))).await?;
     }
-    let (before, after) = if is_new { (beside, Vec::new()) } else { (Vec::new(), beside) };
-    for keep in before {
-        engine.commit(write(Op::Keep(keep))).await?;
+    if is_new {
+        for keep in beside.by_ref() {
+            engine.commit(write(Op::Keep(keep))).await?;
+        }
     }
     let revision = engine.commit(save).await?.revision;
-    for keep in after {
+    for keep in beside {
         engine.commit(write(Op::Keep(keep))).await?;
     }
     Ok(revision)
 }
 
-/// Things in pieces that are written at a time.
-fn pieces<T>(things: Vec<T>, weight: fn(&T) -> usize) -> Vec<Vec<T>> {
-    let mut pieces: Vec<Vec<T>> = Vec::new();
-    let mut room = 0;
-    for thing in things {
-        let bytes = weight(&thing);
-        match pieces.last_mut().filter(|piece| piece.len() < AT_ONCE && bytes <= room) {
-            Some(piece) => {
-                piece.push(thing);
-                room -= bytes;
-            }
-            None => {
-                room = BYTES_AT_ONCE.saturating_sub(bytes);
-                pieces.push(vec![thing]);
-            }
+/// Things in pieces that are written at a time, each made when it is its turn.
+fn pieces<T>(things: impl IntoIterator<Item = T>, weight: fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
+    let mut things = things.into_iter().peekable();
+    iter::from_fn(move || {
+        let first = things.next()?;
+        let mut room = BYTES_AT_ONCE.saturating_sub(weight(&first));
+        let mut piece = vec![first];
+        while piece.len() < AT_ONCE
+            && let Some(thing) = things.next_if(|thing| weight(thing) <= room)
+        {
+            room -= weight(&thing);
+            piece.push(thing);
         }
-    }
-    pieces
+        Some(piece)
+    })
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         let attributes = (0..attributes).map(|n| Attribute::number(format!("{home_dc}/{n:05}"), 1));
         Contents {
             session: Session { home_dc: Some(home_dc), ..Session::default() },
-            peers: vec![Peer { id: home_dc.into(), seen: Some(1), ..Peer::default() }],
+            peers: [Peer { id: home_dc.into(), seen: Some(1), ..Peer::default() }].into_iter().collect(),
             attributes: attributes.collect(),
         }
     }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn pieces_are_of_bounded_count_and_size() {
         let sizes = |count, weight: fn(&i32) -> usize| {
-            pieces(vec![0; count], weight).iter().map(Vec::len).collect::<Vec<_>>()
+            pieces(vec![0; count], weight).map(|piece| piece.len()).collect::<Vec<_>>()
         };
         assert_eq!(sizes(2 * AT_ONCE + 1, |_| 1), [AT_ONCE, AT_ONCE, 1]);
         assert_eq!(sizes(3, |_| BYTES_AT_ONCE / 2), [2, 1]);

@@ -6,15 +6,10 @@ use std::{
     net::{IpAddr, SocketAddrV4, SocketAddrV6},
 };
 
-use rusqlite::{Connection, Row, types::ValueRef};
+use rusqlite::{Connection, Row, Statement, types::ValueRef};
 
-use super::{FormatError, error::shown};
-use crate::{Auth, AuthKey, DataCenter, MAX_USERNAME, Peer};
-
-/// What the rows of a table may take in memory: so many bytes, or so many times the file's size. A peer takes some 150, and
-/// its row as few as 22. A damaged file can have more rows than bytes for them: its pages may lead to the same ones again.
-const ROOM_AT_LEAST: usize = 24 << 20;
-const ROOM_PER_BYTE: usize = 8;
+use super::{FormatError, error::shown, room, room::Room};
+use crate::{Auth, AuthKey, DataCenter, MAX_USERNAME, Peer, Peers};
 
 /// What a text takes beside its bytes.
 const PER_TEXT: usize = size_of::<String>();
@@ -23,25 +18,21 @@ const PER_TEXT: usize = size_of::<String>();
 pub(super) struct Columns<'a> {
     table: &'a str,
     row: &'a Row<'a>,
-    /// How many bytes of texts and blobs were taken, of this row and of those before it.
+    /// How many bytes of texts and blobs were taken of it.
     taken: &'a Cell<usize>,
 }
 
 /// Names of the tables, SQLite's own left out, by name.
 pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, FormatError> {
-    let mut statement = connection
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+    let read = |mut statement: Statement<'_>| statement.query_map([], |row| row.get(0))?.collect();
+    connection.prepare(sql).and_then(read).map_err(unreadable("sqlite_schema", "name"))
 }
 
 /// Whether a table has a column.
 pub(super) fn has(connection: &Connection, table: &str, column: &str) -> Result<bool, FormatError> {
-    Ok(connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)",
-        [table, column],
-        |row| row.get(0),
-    )?)
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)";
+    connection.query_row(sql, [table, column], |row| row.get(0)).map_err(unreadable(table, column))
 }
 
 /// What a table of the version says in its first row, which is all that libraries look at.
@@ -64,7 +55,7 @@ pub(super) fn at_most(
     most: usize,
 ) -> Result<(), FormatError> {
     match count(connection, table)? {
-        rows if rows as usize > most => {
+        rows if rows > most => {
             Err(FormatError::value(table, column, format!("has {rows} rows, at most {most} are kept")))
         }
         _ => Ok(()),
@@ -72,56 +63,63 @@ pub(super) fn at_most(
 }
 
 /// How many rows a table has.
-pub(super) fn count(connection: &Connection, table: &str) -> Result<i64, FormatError> {
+pub(super) fn count(connection: &Connection, table: &str) -> Result<usize, FormatError> {
+    let most = too_many_rows(connection)?;
     // Row by row: SQLite's own way of counting is one step of its machine, which nothing bounds.
-    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT ?1)");
-    let most = most_rows(connection)?;
-    let rows = connection.query_row(&sql, [most], |row| row.get(0))?;
-    if rows < most { Ok(rows) } else { Err(endless(table)) }
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT {most})");
+    let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(unreadable(table, "rowid"))?;
+    usize::try_from(rows).ok().filter(|rows| *rows < most).ok_or_else(|| endless(table))
 }
 
-/// More rows than a file of this size has room for.
-fn most_rows(connection: &Connection) -> Result<i64, FormatError> {
+/// More rows than a file has room for. A damaged one can have them: its pages may lead to the same ones again.
+fn too_many_rows(connection: &Connection) -> Result<usize, FormatError> {
     /// A row of nothing: its length, its id and the length of its header.
-    const SHORTEST_ROW: i64 = 3;
-    Ok(size(connection)? / SHORTEST_ROW + 1)
+    const SHORTEST_ROW: usize = 3;
+    Ok(room::size(connection)? / SHORTEST_ROW + 1)
 }
 
-/// Bytes of the file.
-fn size(connection: &Connection) -> Result<i64, FormatError> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
-}
-
-fn endless(table: &str) -> FormatError {
-    FormatError::Value {
-        column: table.to_owned(),
-        problem: "has more rows than there is room for in the file: it is damaged".into(),
-    }
-}
-
-/// What is made of each row of a table, in the order of its rows. What that takes in memory is bounded by the file's size.
+/// What is made of each row of a table, in the order of its rows.
 pub(super) fn each<T>(
     connection: &Connection,
     table: &str,
+    room: &Room,
     mut make: impl FnMut(&Columns<'_>) -> Result<T, FormatError>,
 ) -> Result<Vec<T>, FormatError> {
-    let size_of_each = size_of::<T>().max(1);
-    let room =
-        ROOM_AT_LEAST.max(ROOM_PER_BYTE.saturating_mul(usize::try_from(size(connection)?).unwrap_or(0)));
-    let count = usize::try_from(count(connection, table)?).unwrap_or(0);
-    // Growing, a vector would have its old place and its new one for a moment.
-    let mut made = Vec::with_capacity(count.min(room / size_of_each));
-    let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY rowid"))?;
-    let mut rows = statement.query([])?;
-    let taken = Cell::new(0_usize);
-    while let Some(row) = rows.next()? {
-        if made.len() == count || made.len() * size_of_each + taken.get() > room {
-            return Err(endless(table));
-        }
-        made.push(make(&Columns { table, row, taken: &taken })?);
+    let count = count(connection, table)?;
+    if !room.take(count.saturating_mul(size_of::<T>())) {
+        return Err(endless(table));
     }
+    // Growing, a vector would have its old place and its new one for a moment.
+    let mut made = Vec::with_capacity(count);
+    rows(connection, table, |row| {
+        let taken = Cell::new(0);
+        made.push(make(&Columns { table, row, taken: &taken })?);
+        if room.take(taken.get()) { Ok(()) } else { Err(endless(table)) }
+    })?;
     Ok(made)
+}
+
+/// What is made of each row of a table of peers, whose key is their ids, so that they come by it. `None`: it is no peer.
+pub(super) fn peers(
+    connection: &Connection,
+    (table, id): (&str, &str),
+    room: &Room,
+    mut make: impl FnMut(&Columns<'_>) -> Result<Option<Peer>, FormatError>,
+) -> Result<Peers, FormatError> {
+    let mut peers = Peers::default();
+    rows(connection, table, |row| {
+        let columns = Columns { table, row, taken: &Cell::new(0) };
+        let Some(peer) = make(&columns)? else { return Ok(()) };
+        if let Some(last) = peers.last_id().filter(|last| peer.id <= *last) {
+            let problem =
+                format!("is {}, in a row behind that of {last}: it is not the table's key", peer.id);
+            return Err(columns.wrong(id, problem));
+        }
+        let before = peers.bytes();
+        peers.extend([peer]);
+        if room.take(peers.bytes() - before) { Ok(()) } else { Err(endless(table)) }
+    })?;
+    Ok(peers)
 }
 
 /// What is made of the first row of a table.
@@ -130,9 +128,7 @@ pub(super) fn first<T>(
     table: &str,
     make: impl FnOnce(&Columns<'_>) -> Result<T, FormatError>,
 ) -> Result<Option<T>, FormatError> {
-    let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY rowid LIMIT 1"))?;
-    let mut rows = statement.query([])?;
-    rows.next()?.map(|row| make(&Columns { table, row, taken: &Cell::new(0) })).transpose()
+    one(connection, table, "ORDER BY rowid LIMIT 1", make)
 }
 
 /// What is made of the row of an id.
@@ -142,19 +138,61 @@ pub(super) fn find<T>(
     id: i64,
     make: impl FnOnce(&Columns<'_>) -> Result<T, FormatError>,
 ) -> Result<Option<T>, FormatError> {
-    let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\" WHERE id = ?1"))?;
-    let mut rows = statement.query([id])?;
-    rows.next()?.map(|row| make(&Columns { table, row, taken: &Cell::new(0) })).transpose()
+    one(connection, table, &format!("WHERE id = {id}"), make)
 }
 
-/// Peers by ascending id. Of several with the same id the last one stays.
-pub(super) fn sorted(mut peers: Vec<Peer>) -> Vec<Peer> {
-    if !peers.is_sorted_by(|earlier, later| earlier.id < later.id) {
-        peers.reverse();
-        peers.sort_by_key(|peer| peer.id);
-        peers.dedup_by_key(|peer| peer.id);
+fn one<T>(
+    connection: &Connection,
+    table: &str,
+    which: &str,
+    make: impl FnOnce(&Columns<'_>) -> Result<T, FormatError>,
+) -> Result<Option<T>, FormatError> {
+    let mut statement = select(connection, table, which)?;
+    let key = key(&statement);
+    let mut rows = statement.query([]).map_err(unreadable(table, &key))?;
+    let row = rows.next().map_err(unreadable(table, &key))?;
+    row.map(|row| make(&Columns { table, row, taken: &Cell::new(0) })).transpose()
+}
+
+/// Does something with each row of a table, in their order.
+fn rows(
+    connection: &Connection,
+    table: &str,
+    mut work: impl FnMut(&Row<'_>) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    let mut statement = select(connection, table, "ORDER BY rowid")?;
+    let key = key(&statement);
+    let mut rows = statement.query([]).map_err(unreadable(table, &key))?;
+    for number in 1..=too_many_rows(connection)? {
+        let row = rows.next().map_err(|source| FormatError::Sqlite {
+            place: format!("{table}.{key}, row {number}"),
+            source,
+        })?;
+        match row {
+            Some(row) => work(row)?,
+            None => return Ok(()),
+        }
     }
-    peers
+    Err(endless(table))
+}
+
+fn select<'a>(connection: &'a Connection, table: &str, which: &str) -> Result<Statement<'a>, FormatError> {
+    let sql = format!("SELECT * FROM \"{table}\" {which}");
+    connection.prepare(&sql).map_err(unreadable(table, "rowid"))
+}
+
+/// The column by which a row is called where SQLite cannot read it, whose errors tell neither: the first.
+fn key(statement: &Statement<'_>) -> String {
+    statement.column_name(0).unwrap_or("rowid").to_owned()
+}
+
+/// Says what SQLite could not read.
+fn unreadable(table: &str, column: &str) -> impl Fn(rusqlite::Error) -> FormatError {
+    move |source| FormatError::Sqlite { place: format!("{table}.{column}"), source }
+}
+
+fn endless(table: &str) -> FormatError {
+    FormatError::value(table, "rowid", "has more rows than there is room for in the file: it is damaged")
 }
 
 impl Columns<'_> {
@@ -304,11 +342,6 @@ impl Columns<'_> {
         )
     }
 
-    /// Counts bytes that are kept of the rows beside their texts and blobs.
-    pub(super) fn keeps(&self, bytes: usize) {
-        self.taken.set(self.taken.get().saturating_add(bytes));
-    }
-
     /// Says what is wrong with a column's value.
     pub(super) fn wrong(&self, column: &str, problem: impl Into<String>) -> FormatError {
         FormatError::value(self.table, column, problem)
@@ -317,7 +350,7 @@ impl Columns<'_> {
     fn value(&self, column: &str) -> Result<ValueRef<'_>, FormatError> {
         let value = self.row.get_ref(column).map_err(|_| self.wrong(column, "is missing"))?;
         if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value {
-            self.keeps(bytes.len() + PER_TEXT);
+            self.taken.set(self.taken.get() + bytes.len() + PER_TEXT);
         }
         Ok(value)
     }

@@ -84,7 +84,9 @@ pub(super) fn version(
 /// What is in a database of a format. One that is not of it is an error.
 pub(super) fn read(format: Format, connection: &Connection) -> Result<Imported, FormatError> {
     if !can_be(format, connection, &column::tables(connection)?)? {
-        return Err(FormatError::Unknown(format!("its tables are not those of a {format}")));
+        return Err(FormatError::Unknown(format!(
+            "its tables, as sqlite_schema.name has them, are not those of a {format}"
+        )));
     }
     if let Some(flavor) = flavor(format) {
         return pyrogram_family::read(connection, flavor);

@@ -76,8 +76,13 @@ pub enum FormatError {
     #[error("a session has no place for {0}")]
     Beyond(String),
     /// SQLite could not read it.
-    #[error("SQLite cannot read it")]
-    Sqlite(#[from] rusqlite::Error),
+    #[error("SQLite cannot read {place}")]
+    Sqlite {
+        /// What it was reading: a table, a column and a row, as in `peers.id, row 17`, or a page, as in `page 1`.
+        place: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
 }
 
 /// As much of a text of a source's as is shown of it: a hostile one is long, and has control characters.

@@ -172,7 +172,10 @@ impl Schema {
             }
         }
         let tables: Vec<_> = tables.iter().take(16).map(|table| shown(table)).collect();
-        Err(FormatError::Unknown(format!("its tables are {}", tables.join(", "))))
+        Err(FormatError::Unknown(format!(
+            "its tables are {}, as sqlite_schema.name has them",
+            tables.join(", ")
+        )))
     }
 }
 

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    ExportError, Files, Format, FormatError, Imported, Wanting, column, dc_table,
+    ExportError, Files, Format, FormatError, Imported, Wanting, dc_table,
     folder::Folder,
     gramjs_string, place,
     place::{Addresses, Dcs, PeerPlace, Place, Username},
 };
-use crate::{Auth, AuthKey, Contents, DataCenter, Peer, Session};
+use crate::{Auth, AuthKey, Contents, DataCenter, Peer, Peers, Session};
 
 /// The value's name of the key, and those of where the home data center is.
 const AUTH_KEY: &str = "authKey";
@@ -139,8 +139,8 @@ fn auth(folder: &Folder<'_>, prefix: &str) -> Result<Auth, FormatError> {
     key.map(Auth::Key).map_err(|error| wrong(AUTH_KEY, format!("is wrong: {error}")))
 }
 
-fn peers(folder: &Folder<'_>, prefix: &str, left_behind: &mut Vec<String>) -> Result<Vec<Peer>, FormatError> {
-    let (mut peers, mut others) = (Vec::new(), 0);
+fn peers(folder: &Folder<'_>, prefix: &str, left_behind: &mut Vec<String>) -> Result<Peers, FormatError> {
+    let (mut peers, mut others) = (Vec::<Peer>::new(), 0);
     let cannot_read = |error| FormatError::Unknown(format!("its files cannot be listed: {error}"));
     for file in folder.names().map_err(cannot_read)? {
         let key = name::decoded(&file);
@@ -159,7 +159,7 @@ fn peers(folder: &Folder<'_>, prefix: &str, left_behind: &mut Vec<String>) -> Re
     if others > 0 {
         left_behind.push(format!("{others} files that are no peers"));
     }
-    Ok(column::sorted(peers))
+    Ok(peers.into_iter().collect())
 }
 
 fn wrong(name: &str, problem: impl Into<String>) -> FormatError {

@@ -53,7 +53,7 @@ pub(super) fn looks_like(text: &str) -> bool {
 /// What is in a string.
 pub(super) fn read(text: &str) -> Result<Imported, FormatError> {
     let Some(rest) = trimmed(text).strip_prefix(VERSION) else {
-        return Err(FormatError::Unknown("it does not begin with the 1 of such strings".into()));
+        return Err(FormatError::Unknown("byte 0 is not the 1 with which such strings begin".into()));
     };
     // Telethon's have the other alphabet, and the libraries read both.
     let raw = match Base64::Standard.decode(rest, 1) {

@@ -12,6 +12,7 @@ use super::{
     dc_table,
     error::shown,
     place::{self, Addresses, Dcs, PeerPlace, Place, Username},
+    room::Room,
 };
 use crate::{
     ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_DCS, Peer, PeerKind, Session, UpdateState, User,
@@ -88,7 +89,9 @@ pub(super) fn is_this(tables: &[String]) -> bool {
 
 /// The version as the file says.
 pub(super) fn version(connection: &Connection) -> Result<i64, FormatError> {
-    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+    // It stands in the header: https://www.sqlite.org/fileformat.html#user_version_number.
+    version.map_err(|source| FormatError::Sqlite { place: "byte 60, user_version".into(), source })
 }
 
 /// What is in a file.
@@ -101,22 +104,30 @@ pub(super) fn read(connection: &Connection) -> Result<Imported, FormatError> {
         ));
     }
     column::at_most(connection, "dc_option", "dc_id", MAX_DCS)?;
-    let mut dcs = column::each(connection, "dc_option", |row| data_center(row, &mut left_behind))?;
+    let room = Room::of(connection)?;
+    let mut dcs = column::each(connection, "dc_option", &room, |row| data_center(row, &mut left_behind))?;
     dcs.sort_by_key(|dc| dc.id);
     dcs.dedup_by_key(|dc| dc.id);
     let mut session = Session { dcs, ..Session::default() };
     session.home_dc = column::first(connection, "dc_home", |row| row.dc("dc_id"))?;
-    let rows = column::each(connection, "peer_info", peer)?;
-    let count = rows.len();
-    let peers = column::sorted(rows.into_iter().flatten().collect());
-    if peers.len() < count {
-        left_behind.push(format!("{} peers whose ids are none", count - peers.len()));
+    let (mut own, mut others) = (None, 0);
+    let peers = column::peers(connection, ("peer_info", "peer_id"), &room, |row| {
+        let peer = peer(row)?;
+        match &peer {
+            Some(peer) if peer.is_self == Some(true) => own = own.or(Some((peer.id, peer.bot))),
+            Some(_) => {}
+            None => others += 1,
+        }
+        Ok(peer)
+    })?;
+    if others > 0 {
+        left_behind.push(format!("{others} peers whose ids are none"));
     }
-    if let Some(own) = peers.iter().find(|peer| peer.is_self == Some(true)) {
+    if let Some((id, bot)) = own {
         let dc = *session.home_dc.get_or_insert(2);
-        session.user = Some(User { id: own.id, dc, bot: own.bot, username: None });
+        session.user = Some(User { id, dc, bot, username: None });
     }
-    session.state = state(connection)?;
+    session.state = state(connection, &room)?;
     session.test_mode = session.dc(session.home_dc_id()).is_some_and(dc_table::is_test).then_some(true);
     let contents = Contents { session, peers, attributes: Vec::new() };
     Ok(Imported { version: Some(version), left_behind, ..Imported::new(Format::Grammers, contents) })
@@ -215,7 +226,7 @@ fn peer(row: &Columns<'_>) -> Result<Option<Peer>, FormatError> {
     }))
 }
 
-fn state(connection: &Connection) -> Result<Option<UpdateState>, FormatError> {
+fn state(connection: &Connection, room: &Room) -> Result<Option<UpdateState>, FormatError> {
     let mut state = column::first(connection, "update_state", |row| {
         Ok(UpdateState {
             pts: row.counter("pts")?,
@@ -226,7 +237,7 @@ fn state(connection: &Connection) -> Result<Option<UpdateState>, FormatError> {
         })
     })?;
     column::at_most(connection, "channel_state", "peer_id", MAX_CHANNELS)?;
-    let mut channels = column::each(connection, "channel_state", |row| {
+    let mut channels = column::each(connection, "channel_state", room, |row| {
         Ok(ChannelState { id: row.id("peer_id")?, pts: row.counter("pts")? })
     })?;
     sorted::sort(&mut channels);
@@ -253,7 +264,7 @@ fn write_peers(connection: &Connection, contents: &Contents, account: &Account<'
             PeerKind::Community => Some(COMMUNITY),
             PeerKind::Group | PeerKind::ChannelUnknown => None,
         };
-        let hash = peer.access_hash.filter(|_| !place::is_group(peer));
+        let hash = peer.access_hash.filter(|_| !place::is_group(&peer));
         insert.execute(params![peer.id, hash, subtype])?;
         own = own.filter(|_| !is_own);
     }

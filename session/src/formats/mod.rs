@@ -17,6 +17,7 @@ mod gramjs_store;
 mod gramjs_string;
 mod grammers;
 mod grammers_tl;
+mod header;
 mod kurigram;
 mod mtcute;
 mod mtcute_string;
@@ -28,6 +29,7 @@ mod pyrogram_family;
 mod pyrogram_string;
 mod pyrotgfork;
 mod reading;
+mod room;
 #[cfg(test)]
 mod samples;
 mod source;
@@ -43,7 +45,9 @@ pub(crate) mod random;
 #[cfg(test)]
 mod trials;
 
-use crate::Contents;
+use std::mem;
+
+use crate::{Contents, Peer};
 
 pub use directories::directory_format;
 pub use error::{ExportError, FormatError, ImportError, Lacking};
@@ -82,9 +86,8 @@ impl Imported {
     /// the keys, where they tell it, and that is said among the doubts: a Telethon v2 file has no place for it beside the user's,
     /// and before anybody is logged in there is a key of the home alone.
     pub fn settle(&mut self) {
-        for peer in &mut self.contents.peers {
-            peer.seen.get_or_insert(0);
-        }
+        let seen = |peer: Peer| Peer { seen: peer.seen.or(Some(0)), ..peer };
+        self.contents.peers = mem::take(&mut self.contents.peers).into_iter().map(seen).collect();
         let session = &mut self.contents.session;
         if session.user.is_some() || session.home_dc.is_some() {
             return;

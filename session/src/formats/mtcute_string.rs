@@ -79,7 +79,7 @@ pub(super) fn read(text: &str) -> Result<Imported, FormatError> {
         value: Zeroizing::new(DcOption { test: main.test, ..media }.to_bytes()),
         secret: false,
     });
-    let contents = Contents { session, attributes: attributes.into_iter().collect(), peers: Vec::new() };
+    let contents = Contents { session, attributes: attributes.into_iter().collect(), ..Contents::default() };
     Ok(Imported { left_behind: lost.into_iter().collect(), ..Imported::new(Format::MtcuteString, contents) })
 }
 

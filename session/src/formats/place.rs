@@ -225,8 +225,8 @@ fn of_user(contents: &Contents, place: &Place, losses: &mut Vec<String>) {
     let kept = match (place.username, &place.peers) {
         (Username::WithUser, _) => true,
         (Username::WithPeer, Some(peers)) => {
-            let own = contents.peers.iter().find(|peer| peer.id == user.id);
-            own.is_some_and(|own| fits(own, peers))
+            let own = contents.peers.find(user.id);
+            own.is_some_and(|own| fits(&own, peers))
         }
         (Username::WithPeer, None) | (Username::Nowhere, _) => false,
     };
@@ -249,12 +249,12 @@ fn of_state(contents: &Contents, place: &Place, losses: &mut Vec<String>) {
 fn of_peers(contents: &Contents, place: &PeerPlace, losses: &mut Vec<String>) {
     let user = contents.session.user.as_ref();
     let mut lost = [0; 9];
-    for peer in &contents.peers {
-        if !fits(peer, place) {
+    for peer in contents.peers.iter() {
+        if !fits(&peer, place) {
             lost[0] += 1;
             continue;
         }
-        let names = usernames(peer, user).len();
+        let names = usernames(&peer, user).len();
         let is_own = user.is_some_and(|user| user.id == peer.id);
         let fields = [
             peer.kind.is_some_and(|kind| kind != Peer::kind_of(peer.id) && !(place.kind)(kind)),

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{Attribute, Contents, PeerKind};
 
+mod names;
 mod reading;
 mod writing;
 

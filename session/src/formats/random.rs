@@ -44,13 +44,25 @@ pub(crate) fn rich() -> Contents {
             home_dc: Some(2),
             test_mode: None,
         },
-        peers: vec![channel, group, own],
+        peers: [channel, group, own].into_iter().collect(),
         attributes: vec![
             Attribute::number("api_id", 12_345),
             Attribute::number("created", 1_600_000_000),
             Attribute::number("takeout_id", 77),
         ],
     }
+}
+
+/// A session with one of its peers changed.
+pub(crate) fn with_changed(mut contents: Contents, id: i64, change: impl Fn(&mut Peer)) -> Contents {
+    let changed = contents.peers.iter().map(|mut peer| {
+        if peer.id == id {
+            change(&mut peer);
+        }
+        peer
+    });
+    contents.peers = changed.collect();
+    contents
 }
 
 fn user_peer(id: i64, username: &str) -> Peer {
@@ -77,7 +89,7 @@ pub(super) fn contents() -> impl Strategy<Value = Contents> {
             let dcs = dcs.into_iter().map(|(id, dc)| DataCenter { id, ..dc }).collect();
             let user = user.map(|(id, bot, username)| User { id, dc: home, bot, username });
             let session = Session { dcs, user, state, home_dc: Some(home), test_mode };
-            Contents { session, peers, attributes }
+            Contents { session, peers: peers.into_iter().collect(), attributes }
         },
     )
 }
@@ -222,9 +234,9 @@ pub(super) fn missing(all: &Contents, part: &Contents) -> Vec<String> {
     for channel in &wanted.channels {
         check(found.channel(channel.id) == Some(channel.pts), format!("channel {}", channel.id));
     }
-    for peer in &part.peers {
-        let found = all.peers.iter().find(|found| found.id == peer.id);
-        check(found.is_some_and(|found| has_all(found, peer, session)), format!("peer {}", peer.id));
+    for peer in part.peers.iter() {
+        let found = all.peers.find(peer.id);
+        check(found.is_some_and(|found| has_all(&found, &peer, session)), format!("peer {}", peer.id));
     }
     for attribute in &part.attributes {
         check(all.attribute(&attribute.key) == Some(&attribute.value), attribute.key.clone());

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Files, Format, FormatError, ImportError, Imported, Medium, Schema, Source, databases, directories,
-    folder::Folder, source, texts,
+    folder::Folder, header::MAGIC, source, texts,
 };
 use crate::openers;
 
@@ -26,9 +26,6 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// What stands for the path of what has none.
 const NOWHERE: &str = "what was given";
-
-/// How a SQLite file begins: <https://www.sqlite.org/fileformat.html#the_database_header>.
-const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Reads what is in a file or a directory; of Telegram Desktop's, each account. Nothing is written to it or beside it. A
 /// file that a running program uses is read as of its last commit.
@@ -137,14 +134,17 @@ fn read_database(source: &Source, from: Option<Format>) -> Result<Vec<Imported>,
         None => match Schema::of(connection).map_err(|error| source.error(None, error))? {
             Some(schema) => schema.format,
             None => {
-                return Err(source.error(None, FormatError::Unknown("it is an empty database".into())));
+                return Err(source.error(
+                    None,
+                    FormatError::Unknown("it is an empty database: sqlite_schema.name has no table".into()),
+                ));
             }
         },
     };
     let read = if format.medium() == Medium::Database {
         databases::read(format, connection)
     } else {
-        Err(FormatError::Unknown(format!("it is a SQLite database, and no {format}")))
+        Err(FormatError::Unknown(format!("byte 0 begins a SQLite database, and no {format}")))
     };
     read.map(|imported| vec![imported]).map_err(|error| source.error(Some(format), error))
 }
@@ -153,7 +153,7 @@ fn read_database(source: &Source, from: Option<Format>) -> Result<Vec<Imported>,
 fn read_other(bytes: &[u8], from: Option<Format>) -> Result<Vec<Imported>, Fault> {
     if let Some(format) = from {
         if !matches!(format.medium(), Medium::Bytes | Medium::Text) {
-            let problem = format!("it is no {}", kind_of(format));
+            let problem = format!("byte 0 begins no {}", kind_of(format));
             return Err(Fault::new(format, FormatError::Unknown(problem)));
         }
         let imported = texts::read(format, bytes).map_err(|error| Fault::new(format, error))?;
@@ -193,7 +193,7 @@ fn kind_of(format: Format) -> &'static str {
 }
 
 fn too_large(length: u64) -> String {
-    format!("it is no database, and with {length} bytes too large to be anything else")
+    format!("byte 0 begins no database, and with {length} bytes it is too large to be anything else")
 }
 
 /// What bytes look like, without a word of what is in them.
@@ -202,9 +202,9 @@ fn shape(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()) => {
             let characters = text.trim().chars().count();
-            format!("it is not a SQLite database, but text of {characters} characters")
+            format!("byte 0 begins no SQLite database, but text of {characters} characters")
         }
-        _ => format!("it is not a SQLite database, but other data of {length} bytes"),
+        _ => format!("byte 0 begins no SQLite database, but other data of {length} bytes"),
     }
 }
 

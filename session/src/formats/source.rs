@@ -9,7 +9,10 @@ use std::{
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, limits::Limit};
 use tempfile::TempDir;
 
-use super::{Format, FormatError, ImportError};
+use super::{
+    Format, FormatError, ImportError,
+    header::{self, READ_VERSION},
+};
 use crate::{
     locked_file::{sidecar, unless_locked_here},
     openers,
@@ -17,10 +20,6 @@ use crate::{
 
 /// How long a commit of another program that is under way may take before the file counts as in use.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where SQLite keeps whether a database has a write-ahead log (2) or not (1):
-/// <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
-const READ_VERSION: usize = 19;
 
 /// Most bytes of a value that is read. The longest that any library writes is a key, or what it knows of a peer.
 const LONGEST_VALUE: i32 = 4 << 20;
@@ -76,12 +75,13 @@ impl Source {
         if !metadata.is_file() {
             return Err(io_error(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
         }
-        if has_log(&path)? {
-            return Self::of_copy(path);
+        let head = Head::of(&path)?;
+        if head.has_log(&path) {
+            return Self::of_copy(path, &head);
         }
         match read_transaction(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
-            Err(error) if needs_recovery(&error) => Self::of_copy(path),
-            Err(error) => Err(import_error(path, None, error.into())),
+            Err(error) if needs_recovery(&error) => Self::of_copy(path, &head),
+            Err(error) => Err(import_error(path, None, head.fault(error))),
             Ok(connection) => Ok(Self { path, connection, _copy: None }),
         }
     }
@@ -102,11 +102,17 @@ impl Source {
         let path = PathBuf::from(name);
         match in_memory(bytes) {
             Ok(connection) => Ok(Self { path, connection, _copy: None }),
-            Err(error) => Err(import_error(path, None, error.into())),
+            Err(error) => {
+                let head = Head {
+                    bytes: bytes[..bytes.len().min(header::LENGTH)].to_vec(),
+                    length: bytes.len() as u64,
+                };
+                Err(import_error(path, None, head.fault(error)))
+            }
         }
     }
 
-    fn of_copy(path: PathBuf) -> Result<Self, ImportError> {
+    fn of_copy(path: PathBuf, head: &Head) -> Result<Self, ImportError> {
         let directory = match copy(&path) {
             Ok(Some(directory)) => directory,
             Ok(None) => return Err(ImportError::InUse { openers: openers(&path), path }),
@@ -114,7 +120,7 @@ impl Source {
         };
         match read_transaction(&directory.path().join(COPY), OpenFlags::SQLITE_OPEN_READ_WRITE) {
             Ok(connection) => Ok(Self { path, connection, _copy: Some(directory) }),
-            Err(error) => Err(import_error(path, None, error.into())),
+            Err(error) => Err(import_error(path, None, head.fault(error))),
         }
     }
 }
@@ -130,20 +136,41 @@ pub(super) fn unlocked<T>(path: &Path, read: impl FnOnce() -> io::Result<T>) -> 
     unless_locked_here(path, read)
 }
 
-/// Whether the database is in write-ahead mode, where even a reader writes files beside it.
-fn has_log(path: &Path) -> Result<bool, ImportError> {
-    let header = unless_locked_here(path, || {
-        let mut header = Vec::new();
-        File::open(path)?.take(100).read_to_end(&mut header)?;
-        Ok(header)
-    });
-    match header {
-        Err(source) => Err(ImportError::Io { path: path.to_owned(), source }),
-        Ok(None) => Err(ImportError::InUse { path: path.to_owned(), openers: openers(path) }),
-        Ok(Some(header)) => {
-            let log = Stamp::of(&sidecar(path, "-wal"));
-            Ok(header.get(READ_VERSION) == Some(&2) || log.is_some_and(|log| log.len > 0))
+/// How a file begins, and how many bytes it has.
+struct Head {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+impl Head {
+    fn of(path: &Path) -> Result<Self, ImportError> {
+        let head = unless_locked_here(path, || {
+            let (file, mut bytes) = (File::open(path)?, Vec::new());
+            (&file).take(header::LENGTH as u64).read_to_end(&mut bytes)?;
+            Ok(Self { bytes, length: file.metadata()?.len() })
+        });
+        match head {
+            Err(source) => Err(ImportError::Io { path: path.to_owned(), source }),
+            Ok(None) => Err(ImportError::InUse { path: path.to_owned(), openers: openers(path) }),
+            Ok(Some(head)) => Ok(head),
         }
+    }
+
+    /// Whether the database is in write-ahead mode, where even a reader writes files beside it.
+    fn has_log(&self, path: &Path) -> bool {
+        let log = Stamp::of(&sidecar(path, "-wal"));
+        self.bytes.get(READ_VERSION) == Some(&2) || log.is_some_and(|log| log.len > 0)
+    }
+
+    /// Where it is wrong, of a database that SQLite could not open: in the header, or else on the page of the list of tables.
+    fn fault(&self, source: rusqlite::Error) -> FormatError {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+                header::fault(&self.bytes, self.length)
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| FormatError::Sqlite { place: "sqlite_schema, page 1".into(), source })
     }
 }
 
@@ -241,17 +268,10 @@ impl Stamp {
 }
 
 fn import_error(path: PathBuf, format: Option<Format>, error: FormatError) -> ImportError {
-    if let FormatError::Sqlite(error) = &error {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                return ImportError::InUse { openers: openers(&path), path };
-            }
-            Some(ErrorCode::NotADatabase) => {
-                let source = FormatError::Unknown("it is not a SQLite database".into());
-                return ImportError::Format { path, format, source };
-            }
-            _ => {}
-        }
+    if let FormatError::Sqlite { source, .. } = &error
+        && let Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) = source.sqlite_error_code()
+    {
+        return ImportError::InUse { openers: openers(&path), path };
     }
     ImportError::Format { path, format, source: error }
 }

@@ -41,7 +41,7 @@ pub(super) fn read(folder: &Folder<'_>, passcode: Option<&str>) -> Result<Vec<Im
         }
     }
     let Some(first) = read.first_mut() else {
-        let nobody = || FormatError::Unknown("it has no account".into());
+        let nobody = || FormatError::Unknown("its file key_datas tells no account".into());
         return Err(refused.into_iter().next().map_or_else(nobody, |(_, error)| error));
     };
     for (index, error) in refused {

@@ -49,7 +49,7 @@ pub(super) fn looks_like(text: &str) -> bool {
 pub(super) fn read(text: &str) -> Result<Imported, FormatError> {
     let text = trimmed(text);
     let Some(rest) = text.strip_prefix('1') else {
-        return Err(FormatError::Unknown("it does not begin with the 1 of such strings".into()));
+        return Err(FormatError::Unknown("byte 0 is not the 1 with which such strings begin".into()));
     };
     let raw = Base64::UrlSafe.decode(rest, 1)?;
     let mut bytes = Bytes::new(&raw);

@@ -70,7 +70,7 @@ pub(super) fn version(connection: &Connection, tables: &[String]) -> Result<i64,
 /// What has no place in such a file.
 pub(super) fn dropped(contents: &Contents) -> Vec<String> {
     let mut losses = place::losses(contents, &PLACE);
-    let phones = contents.peers.iter().filter_map(|peer| peer.phone.as_deref());
+    let phones = contents.peers.iter().filter_map(|peer| peer.phone);
     let odd = phones.filter(|text| !text.is_empty() && phone(text).is_none()).count();
     if odd > 0 {
         losses.push(format!(

@@ -11,6 +11,7 @@ use super::{
     dc_table,
     error::shown,
     place::{self, Addresses, Dcs, Place, Username},
+    room::Room,
 };
 use crate::{
     ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_DCS, Session, UpdateState, User,
@@ -167,7 +168,8 @@ pub(super) fn dropped(contents: &Contents) -> Vec<String> {
 
 fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Session, FormatError> {
     column::at_most(connection, "datacenter", "id", MAX_DCS)?;
-    let rows = column::each(connection, "datacenter", |row| data_center(row, left_behind))?;
+    let room = Room::of(connection)?;
+    let rows = column::each(connection, "datacenter", &room, |row| data_center(row, left_behind))?;
     let dcs = rows.into_iter().flatten().collect();
     let user = column::first(connection, "user", |row| {
         Ok(User {
@@ -182,7 +184,7 @@ fn session(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Ses
         left_behind.push(format!("{} more users: a session has one", users - 1));
     }
     let mut state = column::first(connection, "state", counters)?;
-    let channels = channels(connection)?;
+    let channels = channels(connection, &room)?;
     if !channels.is_empty() {
         state.get_or_insert_default().channels = channels;
     }
@@ -226,9 +228,9 @@ fn counters(row: &Columns<'_>) -> Result<UpdateState, FormatError> {
     })
 }
 
-fn channels(connection: &Connection) -> Result<Vec<ChannelState>, FormatError> {
+fn channels(connection: &Connection, room: &Room) -> Result<Vec<ChannelState>, FormatError> {
     column::at_most(connection, "channelstate", "id", MAX_CHANNELS)?;
-    column::each(connection, "channelstate", |row| {
+    column::each(connection, "channelstate", room, |row| {
         Ok(ChannelState { id: row.id("id")?, pts: row.counter("pts")? })
     })
 }

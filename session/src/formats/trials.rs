@@ -101,7 +101,7 @@ proptest! {
                 user.bot = user.bot.or(WANTING.bot);
             }
             let known_ids: Vec<_> = known.peers.iter().map(|peer| peer.id).collect();
-            for peer in &back.peers {
+            for peer in back.peers.iter() {
                 let is_own = known.session.user.as_ref().is_some_and(|user| user.id == peer.id);
                 prop_assert!(is_own || known_ids.contains(&peer.id), "{}: {:?}", format, peer);
             }

@@ -29,7 +29,8 @@ mod tests {
         let whole = crate::formats::random::rich();
         assert!(whole.clone().checked().as_ref() == Ok(&whole));
         let long = Peer { id: 5, name: Some("a".repeat(1_025)), ..Peer::default() };
-        let refused = Contents { peers: vec![long], ..whole }.checked().expect_err("too long");
+        let refused =
+            Contents { peers: [long].into_iter().collect(), ..whole }.checked().expect_err("too long");
         assert_eq!(refused.field, "peers[id=5].name");
     }
 }

@@ -8,6 +8,7 @@ mod mutation;
 mod samples;
 
 use std::{
+    fs,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -38,10 +39,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 const MOST: usize = 64 << 20;
 
 /// What SQLite may take of it.
-const SQLITES: usize = 16 << 20;
-
-/// A database may take as many times its size instead. A peer takes some 150 bytes, and its row as few as 22.
-const PER_BYTE_OF_DATABASE: usize = 10;
+const SQLITES: usize = 8 << 20;
 
 /// What it takes to try a passcode as Telegram Desktop 7.3 does: all of it, and the directory beside it.
 const PASSCODES: usize = (64 << 20) + (1 << 20);
@@ -94,13 +92,17 @@ fn alone() -> MutexGuard<'static, ()> {
 fn check(name: &str, sample: &Sample, from: Option<Format>) {
     let how = Reading { from, passcode: sample.passcode };
     let size = sample.size();
-    let is_database = sample.bytes().is_some_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
-    let factor = if is_database { PER_BYTE_OF_DATABASE } else { 2 };
     let most = match sample.passcode {
-        Some(_) => PASSCODES + factor * size,
-        None => MOST.max(factor * size) - SQLITES,
+        Some(_) => PASSCODES + 2 * size,
+        None => MOST.max(2 * size) - SQLITES,
     };
     let (read, took) = match sample.bytes() {
+        // SQLite would have a copy of it, in what it may take.
+        Some(bytes) if size > SQLITES / 2 && bytes.starts_with(b"SQLite format 3\0") => {
+            let file = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+            fs::write(&file, bytes).expect("written");
+            measured(|| read_path(&file, &how))
+        }
         Some(bytes) => measured(|| read_bytes(bytes, &how)),
         None => sample.with_directory(|path: &Path| measured(|| read_path(path, &how))),
     };
@@ -110,6 +112,10 @@ fn check(name: &str, sample: &Sample, from: Option<Format>) {
         Err(ImportError::Format { format, source, .. }) => {
             assert!(from.is_none() || format == from, "{name}: taken for {format:?}, and not {from:?}");
             assert!(!is_out_of_memory(&source), "{name}, {from:?}: SQLite needed more than {SQLITES} bytes");
+            assert!(
+                names_a_place(&source),
+                "{name}, {from:?}: {source} names no byte, page, file, table and column"
+            );
         }
         Err(other) => panic!("{name}, {from:?}: {other}: {other:?}"),
     }
@@ -126,5 +132,27 @@ fn measured(
 }
 
 fn is_out_of_memory(error: &FormatError) -> bool {
-    matches!(error, FormatError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OutOfMemory))
+    matches!(
+        error,
+        FormatError::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::OutOfMemory)
+    )
+}
+
+/// Whether an error says where: a byte, a page, a table and a column, a field, or a directory's file. A version that is too old
+/// and a passcode are places themselves.
+fn names_a_place(error: &FormatError) -> bool {
+    match error {
+        FormatError::Byte { .. }
+        | FormatError::Old { .. }
+        | FormatError::PasscodeNeeded
+        | FormatError::PasscodeWrong => true,
+        FormatError::Value { column, .. } => !column.is_empty() && !column.ends_with('.'),
+        FormatError::Sqlite { place, .. } => {
+            place.contains('.') || place.contains("page ") || place.contains("byte ")
+        }
+        FormatError::Unknown(why) => {
+            ["byte ", "sqlite_schema.name", "file"].iter().any(|place| why.contains(place))
+        }
+        _ => false,
+    }
 }

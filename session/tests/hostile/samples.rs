@@ -124,8 +124,7 @@ fn contents() -> Contents {
         home_dc: Some(2),
         test_mode: None,
     };
-    let mut peers: Vec<_> = (1..40).map(|id| peer(Peer::channel(id))).chain((1..40).map(peer)).collect();
-    peers.sort_by_key(|peer| peer.id);
+    let peers = (1..40).map(|id| peer(Peer::channel(id))).chain((1..40).map(peer)).collect();
     let attributes = vec![Attribute::number("api_id", 12_345), Attribute::number("created", 1_600_000_000)];
     Contents { session, peers, attributes }
 }

@@ -38,7 +38,7 @@ pub(crate) fn to_json(contents: &Contents) -> Value {
     );
     json!({
         "session": session,
-        "peers": peers.iter().map(peer_to_json).collect::<Vec<_>>(),
+        "peers": peers.iter().map(|peer| peer_to_json(&peer)).collect::<Vec<_>>(),
         "attributes": attributes.collect::<Vec<_>>(),
     })
 }

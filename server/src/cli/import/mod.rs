@@ -64,10 +64,7 @@ impl Import {
             if force {
                 return mirror::settle(context, &name, MirrorAction::Take).await;
             }
-            let message = format!(
-                "there is no file {name}; with --force, what is in the file of session {name} is taken in"
-            );
-            return Err(Failure::new(Exit::NoInput, message).into());
+            return Err(no_file(context, &name).await.into());
         }
         let there = if force { There::Replace } else { There::Keep };
         let reader = source.reader();
@@ -80,6 +77,17 @@ impl Import {
             }
         }
     }
+}
+
+/// Says that there is no such file, and what else it could mean where there is a session of that name.
+async fn no_file(context: &Context, name: &SessionName) -> Failure {
+    let hint = match context.client.load(name).await {
+        Ok(loaded) if loaded.session.is_some() => {
+            format!("; with --force, what is in the file of session {name} is taken in")
+        }
+        _ => String::new(),
+    };
+    Failure::new(Exit::NoInput, format!("there is no file {name}{hint}"))
 }
 
 /// Imports what is in one place. Where that is one session, its failure is the command's.

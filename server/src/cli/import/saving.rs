@@ -1,7 +1,7 @@
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use sessiond_client::{Attribute, Client, Error, HeldSession, Session};
-use sessiond_session::Contents;
+use sessiond_session::{Contents, Peer};
 
 use super::{
     super::{failure::Failure, render::session_text},
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::exit::Exit;
 
-/// Attributes that are sent in one message: the most that the daemon takes.
+/// Peers, and attributes, that are sent in one message: the most that the daemon takes.
 const AT_ONCE: usize = 1_000;
 /// Bytes of attributes that are sent in one message: the daemon takes 1 MiB, of which the name, the token and each attribute's
 /// frame need some.
@@ -62,7 +62,14 @@ async fn forget_beside(held: &HeldSession) -> Result<(), Error> {
 }
 
 async fn keep_beside(held: &HeldSession, contents: &Contents) -> Result<(), Error> {
-    held.put_peers(&contents.peers).await?;
+    let mut peers = contents.peers.iter();
+    loop {
+        let some: Vec<Peer> = peers.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            break;
+        }
+        held.put_peers(&some).await?;
+    }
     for attributes in messages(&contents.attributes) {
         held.put_attributes(attributes, &[] as &[&str]).await?;
     }

@@ -232,7 +232,9 @@ fn look(path: &Path, owner: &Owner<'_>) -> Result<Verdict, MirrorError> {
             io::ErrorKind::InvalidInput => Found::Foreign("is not a file".into()),
             _ => return Err(source.into()),
         },
-        Err(ImportError::Format { source: FormatError::Sqlite(error), .. }) => unreadable(error)?,
+        Err(ImportError::Format { source: FormatError::Sqlite { source: error, .. }, .. }) => {
+            unreadable(error)?
+        }
         Err(_) => Found::Damaged("is not a SQLite database".into()),
     };
     Ok(Verdict::Other(found))
@@ -300,7 +302,7 @@ fn stock(connection: &Connection) -> Result<Found, MirrorError> {
     };
     match session {
         Ok(session) => Ok(Found::Unclaimed(session)),
-        Err(FormatError::Sqlite(error)) => unreadable(error),
+        Err(FormatError::Sqlite { source: error, .. }) => unreadable(error),
         Err(error @ FormatError::Value { .. }) => Ok(Found::Damaged(format!("has a wrong value: {error}"))),
         Err(error) => Ok(Found::Foreign(format!("is no session that can be taken in as it is: {error}"))),
     }

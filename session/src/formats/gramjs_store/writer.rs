@@ -44,12 +44,12 @@ pub(super) fn beyond(contents: &Contents) -> usize {
 /// Peers' ids and rows, as many as there is room for, those seen last first, and how many there is none for.
 pub(super) fn rows(contents: &Contents) -> (Vec<(String, String)>, usize) {
     let user = contents.session.user.as_ref();
-    let fits = |peer: &&Peer| PLACE.peers.is_some_and(|peers| place::fits(peer, &peers));
-    let mut peers: Vec<&Peer> = contents.peers.iter().filter(fits).collect();
+    let fits = |peer: &Peer| PLACE.peers.is_some_and(|peers| place::fits(peer, &peers));
+    let mut peers: Vec<Peer> = contents.peers.iter().filter(fits).collect();
     peers.sort_by_key(|peer| std::cmp::Reverse(peer.seen));
     let (mut room, mut beyond) = (ROOM, 0);
     let mut rows = Vec::new();
-    for row in peers.into_iter().filter_map(|peer| peer::row(peer, user)) {
+    for row in peers.into_iter().filter_map(|peer| peer::row(&peer, user)) {
         match room.checked_sub(row.1.len()) {
             Some(left) if beyond == 0 => {
                 room = left;

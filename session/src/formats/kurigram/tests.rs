@@ -2,7 +2,7 @@ use rusqlite::Connection;
 
 use super::FLAVOR;
 use crate::{
-    PeerKind,
+    Peer, PeerKind,
     formats::{
         Imported, Wanting,
         pyrogram_family::{
@@ -75,10 +75,11 @@ fn a_null_address_is_that_of_the_table() {
 #[test]
 fn forums_and_direct_messages_and_communities_are_told_apart() {
     for kind in [PeerKind::Forum, PeerKind::Direct, PeerKind::Community, PeerKind::Channel] {
-        let mut contents = random::rich();
-        contents.peers[0].kind = Some(kind);
+        let id = Peer::channel(1234);
+        let contents = random::with_changed(random::rich(), id, |channel| channel.kind = Some(kind));
         let file = Connection::open_in_memory().expect("open");
         write(&file, &contents, &Wanting::default(), &FLAVOR).expect("written");
-        assert_eq!(read(&file, &FLAVOR).expect("read").contents.peers[0].kind, Some(kind));
+        let back = read(&file, &FLAVOR).expect("read").contents.peers.find(id).expect("there");
+        assert_eq!(back.kind, Some(kind));
     }
 }

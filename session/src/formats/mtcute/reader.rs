@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::Connection;
 use zeroize::Zeroizing;
@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     Attribute, Auth, ChannelState, Contents, DataCenter, MAX_ATTRIBUTES, MAX_CHANNELS, MAX_DCS, MAX_USERNAME,
-    MAX_USERNAMES, Peer, PeerKind, Session, UpdateState, User,
-    formats::{Format, FormatError, Imported, column, column::Columns, error::shown},
+    MAX_USERNAMES, Peer, PeerKind, Peers, Session, UpdateState, User,
+    formats::{Format, FormatError, Imported, column, column::Columns, error::shown, room::Room},
 };
 
 /// The most messages that are kept, the newest, two attributes each. A session has 20,000 attributes.
@@ -19,9 +19,6 @@ const MAX_REFERENCES: usize = 8_000;
 /// The most bytes of an attribute's value, and of its key.
 const MAX_VALUE: usize = 64 << 10;
 const MAX_KEY: usize = 256;
-
-/// Bytes of a map with a few entries: a node of a B-tree has room for eleven.
-const MAP: usize = 11 * size_of::<(String, Vec<u8>)>();
 
 /// What was read so far.
 #[derive(Default)]
@@ -40,24 +37,25 @@ struct Reader {
 pub(super) fn read(connection: &Connection) -> Result<Imported, FormatError> {
     let tables = column::tables(connection)?;
     let there = |name: &str| tables.iter().any(|table| table == name);
+    let room = Room::of(connection)?;
     let mut reader = Reader::default();
-    reader.versions(connection)?;
-    column::each(connection, "auth_keys", |row| reader.key(row))?;
-    column::each(connection, "key_value", |row| reader.value(row))?;
+    reader.versions(connection, &room)?;
+    column::each(connection, "auth_keys", &room, |row| reader.key(row))?;
+    column::each(connection, "key_value", &room, |row| reader.value(row))?;
     if there("temp_auth_keys") {
-        column::each(connection, "temp_auth_keys", |row| reader.temporary_key(row))?;
+        column::each(connection, "temp_auth_keys", &room, |row| reader.temporary_key(row))?;
     }
     if there("message_refs") {
-        reader.references(connection)?;
+        reader.references(connection, &room)?;
     }
-    let peers = if there("peers") { reader.peers(connection)? } else { Vec::new() };
+    let peers = if there("peers") { reader.peers(connection, &room)? } else { Peers::default() };
     reader.finish(peers)
 }
 
 impl Reader {
     /// Says if the file is newer than what is known here.
-    fn versions(&mut self, connection: &Connection) -> Result<(), FormatError> {
-        let parts = column::each(connection, "mtcute_migrations", |row| {
+    fn versions(&mut self, connection: &Connection, room: &Room) -> Result<(), FormatError> {
+        let parts = column::each(connection, "mtcute_migrations", room, |row| {
             Ok((row.text("repo")?.unwrap_or_default().to_owned(), row.number("version")?))
         })?;
         for (part, version) in parts {
@@ -110,17 +108,22 @@ impl Reader {
         Ok(())
     }
 
-    fn references(&mut self, connection: &Connection) -> Result<(), FormatError> {
-        let mut all = column::each(connection, "message_refs", |row| {
-            Ok((row.number("peer_id")?, row.number("chat_id")?, row.number("msg_id")?))
+    fn references(&mut self, connection: &Connection, room: &Room) -> Result<(), FormatError> {
+        let (mut newest, mut older) = (VecDeque::new(), 0);
+        column::each(connection, "message_refs", room, |row| {
+            if newest.len() == MAX_REFERENCES {
+                newest.pop_front();
+                older += 1;
+            }
+            newest.push_back((row.number("peer_id")?, row.number("chat_id")?, row.number("msg_id")?));
+            Ok(())
         })?;
-        let older = all.len().saturating_sub(MAX_REFERENCES);
         if older > 0 {
             self.left_behind.push(format!(
                 "{older} older references to messages by which mtcute finds peers: {MAX_REFERENCES} are kept"
             ));
         }
-        for (peer, chat, message) in all.drain(older..) {
+        for (peer, chat, message) in newest {
             let forward = format!("{REFERENCES}{peer}/{chat}/{message}");
             let back = format!("{REFERENCES_BACK}{chat}/{message}/{peer}");
             self.attribute(forward, Zeroizing::default(), false);
@@ -129,17 +132,14 @@ impl Reader {
         Ok(())
     }
 
-    fn peers(&mut self, connection: &Connection) -> Result<Vec<Peer>, FormatError> {
+    fn peers(&self, connection: &Connection, room: &Room) -> Result<Peers, FormatError> {
         let has_min = column::has(connection, "peers", "isMin")?;
-        let mut peers = column::each(connection, "peers", |row| peer(row, has_min))?;
-        peers.retain(|peer| peer.id != 0);
-        // SQLite's ids are its row ids, so they are sorted already.
-        for peer in &mut peers {
-            if self.user.as_ref().is_some_and(|user| user.id == peer.id) {
-                peer.is_self = Some(true);
-            }
-        }
-        Ok(peers)
+        let own = self.user.as_ref().map(|user| user.id);
+        column::peers(connection, ("peers", "id"), room, |row| {
+            let peer = peer(row, has_min)?;
+            let is_self = (own == Some(peer.id)).then_some(true);
+            Ok((peer.id != 0).then_some(Peer { is_self, ..peer }))
+        })
     }
 
     fn attribute(&mut self, key: String, value: Zeroizing<Vec<u8>>, secret: bool) {
@@ -154,7 +154,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self, peers: Vec<Peer>) -> Result<Imported, FormatError> {
+    fn finish(mut self, peers: Peers) -> Result<Imported, FormatError> {
         if self.unfit > 0 {
             self.left_behind
                 .push(format!("{} values of mtcute's that are too large or too many to be kept", self.unfit));
@@ -251,13 +251,11 @@ fn peer(row: &Columns<'_>, has_min: bool) -> Result<Peer, FormatError> {
     if seen.saturating_mul(1_000) != updated {
         extra.insert(UPDATED.to_owned(), updated.to_le_bytes().to_vec());
     }
-    let usernames = usernames(row)?;
-    row.keeps(usernames.len() * size_of::<String>() + if extra.is_empty() { 0 } else { MAP });
     Ok(Peer {
         id,
         access_hash: access_hash(id, row)?,
         min: if has_min { row.integer("isMin")?.map(|min| min != 0) } else { None },
-        usernames: Some(usernames),
+        usernames: Some(usernames(row)?),
         phone: row.text("phone")?.filter(|phone| !phone.is_empty()).map(Into::into),
         seen: (seen > 0).then_some(seen),
         extra,

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use super::{COMPLETE, MEDIA_KEY, dropped, is_this, read, write};
 use crate::{
     Auth, AuthKey, ChannelState, Contents, Peer, Session, UpdateState, User,
-    formats::{FormatError, Imported, Wanting, column, samples},
+    formats::{FormatError, Imported, Wanting, column, room::Room, samples},
 };
 
 /// Made with the library; how stands in the file.
@@ -72,7 +72,7 @@ fn what_the_library_wrote_is_read_whole() {
 
 #[test]
 fn peers_of_the_library_have_their_access_hashes_in_one_piece() {
-    let peers = imported("").contents.peers;
+    let peers: Vec<Peer> = imported("").contents.peers.iter().collect();
     let hashes: Vec<_> = peers.iter().map(|peer| (peer.id, peer.access_hash)).collect();
     assert_eq!(
         hashes,
@@ -121,9 +121,10 @@ fn counters_that_are_all_zero_are_not_written() {
         Some(UpdateState { channels: vec![ChannelState { id: 5, pts: 7 }], ..UpdateState::default() });
     let contents = Contents { session: Session { state, ..Session::default() }, ..Contents::default() };
     let written = written(&contents);
-    let keys: Vec<String> =
-        column::each(&written, "key_value", |row| Ok(row.text("key")?.unwrap_or_default().into()))
-            .expect("read");
+    let keys: Vec<String> = column::each(&written, "key_value", &Room::of(&written).expect("room"), |row| {
+        Ok(row.text("key")?.unwrap_or_default().into())
+    })
+    .expect("read");
     assert_eq!(keys, ["updates_channel:5"]);
 }
 
@@ -147,7 +148,7 @@ fn what_is_not_mapped_is_kept_as_an_attribute() {
 fn a_file_from_before_min_peers_is_read() {
     let contents =
         imported("ALTER TABLE peers DROP COLUMN isMin; UPDATE mtcute_migrations SET version = 1").contents;
-    assert_eq!(contents.peers[0].min, None);
+    assert!(contents.peers.iter().all(|peer| peer.min.is_none()));
 }
 
 #[test]
@@ -159,10 +160,10 @@ fn tables_newer_than_known_are_read_and_said_so() {
 #[test]
 fn a_peer_without_what_mtcute_knows_of_it_is_written_and_one_that_is_min_too() {
     let peer = Peer { id: 9, access_hash: Some(1 << 40), min: Some(true), ..Peer::default() };
-    let contents = Contents { peers: vec![peer], ..Contents::default() };
+    let contents = Contents { peers: [peer].into_iter().collect(), ..Contents::default() };
     assert_eq!(dropped(&contents), Vec::<String>::new());
-    let peers = read(&written(&contents)).expect("read").contents.peers;
-    assert_eq!((peers[0].access_hash, peers[0].min), (Some(1 << 40), Some(true)));
+    let peer = read(&written(&contents)).expect("read").contents.peers.find(9).expect("there");
+    assert_eq!((peer.access_hash, peer.min), (Some(1 << 40), Some(true)));
 }
 
 #[test]

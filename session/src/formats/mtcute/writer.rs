@@ -86,12 +86,12 @@ pub(super) fn write(
     let mut insert = connection.prepare(
         "insert into peers (id, hash, isMin, usernames, updated, phone, complete) values (?, ?, ?, ?, ?, ?, ?)",
     )?;
-    for peer in contents.peers.iter().filter(|peer| place::has_hash(peer)) {
+    for peer in contents.peers.iter().filter(place::has_hash) {
         let min = peer.min == Some(true);
         let phone = peer.phone.as_deref().filter(|phone| !phone.is_empty());
         let complete = peer.extra.get(COMPLETE);
-        let (hash, updated) = (access_hash(peer), updated(peer));
-        insert.execute(params![peer.id, hash, min, usernames(peer, user), updated, phone, complete])?;
+        let (hash, updated) = (access_hash(&peer), updated(&peer));
+        insert.execute(params![peer.id, hash, min, usernames(&peer, user), updated, phone, complete])?;
     }
     Ok(())
 }

@@ -24,7 +24,8 @@ fn an_ordinary_file_is_read_whole() {
     assert_eq!(session.dcs.len(), 1);
     assert_eq!(session.dcs[0].ipv4_addr, "149.154.167.51:443".parse().ok(), "from the table");
     assert_eq!((contents.number("api_id"), contents.number("created")), (Some(12_345), Some(1_600_000_000)));
-    let [channel, group, own] = contents.peers.as_slice() else { panic!("three") };
+    let peers: Vec<Peer> = contents.peers.iter().collect();
+    let [channel, group, own] = peers.as_slice() else { panic!("three") };
     assert_eq!((channel.id, channel.kind), (Peer::channel(1234), Some(PeerKind::Supergroup)));
     assert_eq!((group.id, group.access_hash), (-55, Some(0)));
     assert_eq!(own.phone.as_deref(), Some("34600123456"));
@@ -77,8 +78,8 @@ fn a_key_is_not_written_without_whose_it_is() {
 
 #[test]
 fn kinds_that_it_does_not_have_are_written_as_the_nearest_and_said_to_be_lost() {
-    let mut contents = random::rich();
-    contents.peers[0].kind = Some(PeerKind::Forum);
+    let id = Peer::channel(1234);
+    let contents = random::with_changed(random::rich(), id, |channel| channel.kind = Some(PeerKind::Forum));
     assert!(dropped(&contents, &FLAVOR).iter().any(|said| said.contains("1 peer: are of a kind")));
     let file = Connection::open_in_memory().expect("open");
     write(&file, &contents, &Wanting::default(), &FLAVOR).expect("written");

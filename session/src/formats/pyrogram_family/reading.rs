@@ -1,17 +1,12 @@
-use std::collections::HashMap;
-
 use rusqlite::Connection;
 
-use super::{API_ID, CREATED, Flavor, OLDEST, has_table, version};
+use super::{API_ID, CREATED, Flavor, OLDEST, has_table, names::Names, version};
 use crate::{
-    Attribute, ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_USERNAMES, Peer, PeerKind, Session,
-    UpdateState, User,
-    formats::{FormatError, Imported, Schema, column, column::Columns, dc_table, place},
+    Attribute, ChannelState, Contents, DataCenter, MAX_CHANNELS, Peer, PeerKind, Peers, Session, UpdateState,
+    User,
+    formats::{FormatError, Imported, Schema, column, column::Columns, dc_table, place, room::Room},
     sorted,
 };
-
-/// What a username takes in memory beside its bytes: its place among those of its peer, and that one's among all.
-const PER_NAME: usize = 8 * size_of::<String>();
 
 /// What is in a file that [is one of the family](super::is_this). Tables and columns of the family are read wherever they are, so that it does not matter which of them
 /// made it, and which brought it up to date.
@@ -35,11 +30,12 @@ pub(in crate::formats) fn read(connection: &Connection, flavor: &Flavor) -> Resu
     if rows > 1 {
         left_behind.push(format!("{} more sessions: the library takes the first", rows - 1));
     }
-    session.state = state(connection, &tables, &mut left_behind)?;
-    let peers = peers(connection, &tables, &mut left_behind)?;
+    let room = Room::of(connection)?;
+    session.state = state(connection, &tables, &room, &mut left_behind)?;
+    let peers = peers(connection, &tables, &room, &mut left_behind)?;
     if let Some(user) = &mut session.user {
-        let own = peers.binary_search_by_key(&user.id, |peer| peer.id).ok().map(|at| &peers[at]);
-        user.username = own.and_then(|own| own.usernames.as_ref()?.first().cloned());
+        let names = peers.find(user.id).and_then(|own| own.usernames);
+        user.username = names.and_then(|names| names.into_iter().next());
     }
     let contents = Contents { session, peers, attributes };
     Ok(Imported { version: Some(version), left_behind, ..Imported::new(flavor.format, contents) })
@@ -77,6 +73,7 @@ fn account(
 fn state(
     connection: &Connection,
     tables: &[String],
+    room: &Room,
     left_behind: &mut Vec<String>,
 ) -> Result<Option<UpdateState>, FormatError> {
     if !has_table(tables, "update_state") {
@@ -84,7 +81,7 @@ fn state(
     }
     let mut state = None;
     let (mut channels, mut others) = (Vec::new(), 0);
-    column::each(connection, "update_state", |row| {
+    column::each(connection, "update_state", room, |row| {
         let id = row.number("id")?;
         if id == 0 {
             let read: &mut UpdateState = state.get_or_insert_default();
@@ -117,18 +114,18 @@ fn state(
 fn peers(
     connection: &Connection,
     tables: &[String],
+    room: &Room,
     left_behind: &mut Vec<String>,
-) -> Result<Vec<Peer>, FormatError> {
-    let mut names = usernames(connection, tables)?;
+) -> Result<Peers, FormatError> {
+    let names = Names::read(connection, tables, room)?;
     let mut others = 0;
-    let rows = column::each(connection, "peers", |row| {
+    let peers = column::peers(connection, ("peers", "id"), room, |row| {
         let id = row.number("id")?;
         let Some((kind, bot)) = kind(row, id)? else {
             others += 1;
             return Ok(None);
         };
-        let mut usernames = names.remove(&id).unwrap_or_default();
-        row.keeps(usernames.iter().map(|name| PER_NAME + name.len()).sum());
+        let mut usernames = names.of(id);
         if row.has("username")
             && let Some(primary) = row.username("username")?.filter(|name| !name.is_empty())
             && (usernames.is_empty() || usernames.contains(&primary))
@@ -150,29 +147,7 @@ fn peers(
     if others > 0 {
         left_behind.push(format!("{others} peers of a kind that is not known here"));
     }
-    Ok(column::sorted(rows.into_iter().flatten().collect()))
-}
-
-/// Usernames in the table, by the peer's id. Its rows are in the order in which Telegram listed them.
-fn usernames(connection: &Connection, tables: &[String]) -> Result<HashMap<i64, Vec<String>>, FormatError> {
-    let mut names: HashMap<i64, Vec<String>> = HashMap::new();
-    if !has_table(tables, "usernames") {
-        return Ok(names);
-    }
-    column::each(connection, "usernames", |row| {
-        let (id, name) = if row.has("peer_id") { ("peer_id", "id") } else { ("id", "username") };
-        if let (Some(id), Some(name)) =
-            (row.integer(id)?, row.username(name)?.filter(|name| !name.is_empty()))
-        {
-            let known = names.entry(id).or_default();
-            if known.len() < MAX_USERNAMES && !known.contains(&name) {
-                known.push(name);
-                row.keeps(PER_NAME);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(names)
+    Ok(peers)
 }
 
 /// What a peer is, and whether it is a bot. `None`: a kind that is not known, or that no peer of this id is.

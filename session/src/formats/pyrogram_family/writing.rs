@@ -76,15 +76,15 @@ fn write_peers(connection: &Connection, contents: &Contents, flavor: &Flavor) ->
     let user = contents.session.user.as_ref();
     let own_bot = |id: i64| user.filter(|user| user.id == id).and_then(|user| user.bot);
     for peer in contents.peers.iter().filter(|peer| place::fits(peer, &places)) {
-        let Peer { id, access_hash, kind, bot, phone, seen, .. } = peer;
+        let Peer { id, access_hash, kind, bot, phone, seen, .. } = &peer;
         let kind = match kind.unwrap_or(Peer::kind_of(*id)) {
             PeerKind::User if bot.or(own_bot(*id)) == Some(true) => "bot",
             kind => (flavor.kind)(kind),
         };
-        let hash = if place::is_group(peer) { Some(access_hash.unwrap_or(0)) } else { *access_hash };
+        let hash = if place::is_group(&peer) { Some(access_hash.unwrap_or(0)) } else { *access_hash };
         let phone = phone.as_ref().filter(|phone| !phone.is_empty());
         let seen = seen.unwrap_or(0);
-        let names: Vec<_> = place::usernames(peer, user);
+        let names: Vec<_> = place::usernames(&peer, user);
         let names: Vec<_> = names.into_iter().map(str::to_lowercase).collect();
         if with_name {
             peer_row.execute(params![id, hash, kind, phone, seen, names.first()])?;

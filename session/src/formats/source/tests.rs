@@ -128,7 +128,7 @@ fn a_damaged_file_is_an_error_and_not_an_empty_session() {
     let mut bytes = fs::read(&path).expect("read");
     bytes[100..4096].fill(0xa5);
     fs::write(&path, bytes).expect("written");
-    assert!(matches!(opened(&path), Err(ImportError::Format { source: FormatError::Sqlite(_), .. })));
+    assert!(matches!(opened(&path), Err(ImportError::Format { source: FormatError::Sqlite { .. }, .. })));
 }
 
 #[test]

@@ -2,8 +2,9 @@ use rusqlite::Connection;
 
 use super::{FILE, NEWEST, OLDEST, TAKEOUT};
 use crate::{
-    Attribute, ChannelState, Contents, DataCenter, MAX_CHANNELS, MAX_DCS, Peer, Session, UpdateState, User,
-    formats::{Format, FormatError, Imported, Schema, column, column::Columns, dc_table},
+    Attribute, ChannelState, Contents, DataCenter, MAX_ATTRIBUTES, MAX_CHANNELS, MAX_DCS, Peer, Peers,
+    Session, UpdateState, User,
+    formats::{Format, FormatError, Imported, Schema, column, column::Columns, dc_table, room::Room},
     sorted,
 };
 
@@ -21,7 +22,8 @@ pub(in crate::formats) fn read(connection: &Connection) -> Result<Imported, Form
             "whatever version {version} has beyond version {NEWEST}, which is the newest known here"
         ));
     }
-    let mut dcs = data_centers(connection, &mut left_behind)?;
+    let room = Room::of(connection)?;
+    let mut dcs = data_centers(connection, &room, &mut left_behind)?;
     let home_dc = dcs.first().map(|dc| dc.id);
     let test_mode = dcs.first().is_some_and(dc_table::is_test).then_some(true);
     dcs.sort_by_key(|dc| dc.id);
@@ -30,20 +32,21 @@ pub(in crate::formats) fn read(connection: &Connection) -> Result<Imported, Form
         Some(dc) => user(connection, dc, &mut left_behind)?,
         None => None,
     };
-    let state = state(connection, &mut left_behind)?;
+    let state = state(connection, &room, &mut left_behind)?;
     let session = Session { dcs, user, state, home_dc, test_mode };
-    let attributes = attributes(connection, &tables, &mut left_behind)?;
-    let contents = Contents { session, peers: peers(connection)?, attributes };
+    let attributes = attributes(connection, &tables, &room, &mut left_behind)?;
+    let contents = Contents { session, peers: peers(connection, &room)?, attributes };
     Ok(Imported { version: Some(version), left_behind, ..Imported::new(Format::TelethonV1, contents) })
 }
 
 /// One, as a rule. Telethon takes the first for its home.
 fn data_centers(
     connection: &Connection,
+    room: &Room,
     left_behind: &mut Vec<String>,
 ) -> Result<Vec<DataCenter>, FormatError> {
     column::at_most(connection, "sessions", "dc_id", MAX_DCS)?;
-    let rows = column::each(connection, "sessions", |row| data_center(row, left_behind))?;
+    let rows = column::each(connection, "sessions", room, |row| data_center(row, left_behind))?;
     Ok(rows.into_iter().flatten().collect())
 }
 
@@ -82,7 +85,11 @@ fn user(
 
 /// The row of id 0 is the account's; it is missing until Telethon was connected for a minute. The others are channels',
 /// of which only pts means something.
-fn state(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Option<UpdateState>, FormatError> {
+fn state(
+    connection: &Connection,
+    room: &Room,
+    left_behind: &mut Vec<String>,
+) -> Result<Option<UpdateState>, FormatError> {
     if !column::has(connection, "update_state", "id")? {
         return Ok(None);
     }
@@ -95,17 +102,22 @@ fn state(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Optio
             channels: Vec::new(),
         })
     })?;
-    let rows = column::each(connection, "update_state", |row| {
-        Ok(ChannelState { id: row.number("id")?, pts: row.counter("pts")? })
+    let (mut channels, mut others) = (Vec::new(), 0);
+    column::each(connection, "update_state", room, |row| {
+        let channel = ChannelState { id: row.number("id")?, pts: row.counter("pts")? };
+        match channel.id {
+            0 => {}
+            ..0 => others += 1,
+            _ if channels.len() == MAX_CHANNELS => {
+                let problem = format!("has more than the {MAX_CHANNELS} channels that are kept");
+                return Err(row.wrong("id", problem));
+            }
+            _ => channels.push(channel),
+        }
+        Ok(())
     })?;
-    let (mut channels, others): (Vec<_>, Vec<_>) =
-        rows.into_iter().filter(|row| row.id != 0).partition(|row| row.id > 0);
-    if !others.is_empty() {
-        left_behind.push(format!("{} update states whose ids are no channels'", others.len()));
-    }
-    if channels.len() > MAX_CHANNELS {
-        let problem = format!("has {} channels, at most {MAX_CHANNELS} are kept", channels.len());
-        return Err(FormatError::value("update_state", "id", problem));
+    if others > 0 {
+        left_behind.push(format!("{others} update states whose ids are no channels'"));
     }
     sorted::sort(&mut channels);
     if !channels.is_empty() {
@@ -115,11 +127,14 @@ fn state(connection: &Connection, left_behind: &mut Vec<String>) -> Result<Optio
 }
 
 /// The peers met. The row of id 0 is no peer, but tells who is logged in.
-fn peers(connection: &Connection) -> Result<Vec<Peer>, FormatError> {
-    let rows = column::each(connection, "entities", |row| {
+fn peers(connection: &Connection, room: &Room) -> Result<Peers, FormatError> {
+    column::peers(connection, ("entities", "id"), room, |row| {
         let id = row.number("id")?;
+        if id == 0 {
+            return Ok(None);
+        }
         let username = row.username("username")?.filter(|name| !name.is_empty());
-        Ok(Peer {
+        Ok(Some(Peer {
             id,
             access_hash: Some(row.number("hash")?),
             kind: Some(Peer::kind_of(id)),
@@ -128,15 +143,15 @@ fn peers(connection: &Connection) -> Result<Vec<Peer>, FormatError> {
             name: row.word("name")?,
             seen: if row.has("date") { row.time("date")? } else { None },
             ..Peer::default()
-        })
-    })?;
-    Ok(column::sorted(rows.into_iter().filter(|peer| peer.id != 0).collect()))
+        }))
+    })
 }
 
 /// The takeout and the sent files.
 fn attributes(
     connection: &Connection,
     tables: &[String],
+    room: &Room,
     left_behind: &mut Vec<String>,
 ) -> Result<Vec<Attribute>, FormatError> {
     let mut attributes = Vec::new();
@@ -153,13 +168,19 @@ fn attributes(
         }
     }
     if tables.iter().any(|table| table == "sent_files") {
-        let files = column::each(connection, "sent_files", file)?;
-        let all = files.len();
-        let files: Vec<_> = files.into_iter().flatten().collect();
-        if files.len() < all {
-            left_behind.push(format!("{} sent files that are not told whole", all - files.len()));
+        let mut others = 0;
+        column::each(connection, "sent_files", room, |row| {
+            match file(row)? {
+                Some(file) if attributes.len() < MAX_ATTRIBUTES => attributes.push(file),
+                _ => others += 1,
+            }
+            Ok(())
+        })?;
+        if others > 0 {
+            left_behind.push(format!(
+                "{others} sent files that are not told whole, or are more than the {MAX_ATTRIBUTES} that are kept"
+            ));
         }
-        attributes.extend(files);
     }
     attributes.sort_by(|one, other| one.key.cmp(&other.key));
     attributes.dedup_by(|later, earlier| later.key == earlier.key);

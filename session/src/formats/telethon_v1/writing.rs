@@ -113,8 +113,8 @@ fn write_entities(
     }
     let places = PLACE.peers.expect("it has a place for peers");
     for peer in contents.peers.iter().filter(|peer| place::fits(peer, &places)) {
-        let Peer { id, access_hash, phone, name, seen, .. } = peer;
-        let usernames = place::usernames(peer, contents.session.user.as_ref());
+        let Peer { id, access_hash, phone, name, seen, .. } = &peer;
+        let usernames = place::usernames(&peer, contents.session.user.as_ref());
         let username = usernames.first().map(|name| name.to_lowercase());
         let phone = phone.as_deref().and_then(super::phone);
         let name = name.as_ref().filter(|name| !name.is_empty());

@@ -10,6 +10,9 @@ use crate::samples::{Sample, written};
 /// Rows of a table that has too many.
 const ROWS: usize = 30_000;
 
+/// Rows that are all in order, and as short as a library writes them: as what they are they would take more than there may be.
+const MOST_ROWS: usize = 450_000;
+
 /// Where the number of pages stands, and the size of each:
 /// <https://www.sqlite.org/fileformat.html#the_database_header>.
 const PAGE_SIZE: usize = 16;
@@ -20,6 +23,14 @@ const INTERIOR: u8 = 5;
 const INTERIOR_HEAD: usize = 12;
 
 pub(super) fn each(explode: &mut impl FnMut(&str, Sample)) {
+    for (format, into) in [
+        (Format::Grammers, "peer_info (peer_id, hash) SELECT n + 1000, (1 << 62) + n"),
+        (Format::PyroTgFork, "usernames (id, username) SELECT n + 1000, n || ''"),
+    ] {
+        let numbers = format!("SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT {MOST_ROWS}");
+        let sql = format!("WITH RECURSIVE numbers (n) AS ({numbers}) INSERT INTO {into} FROM numbers");
+        explode("as many rows as there may be", Sample::of(format, changed(&written(format), &sql)));
+    }
     for format in Format::ALL.into_iter().filter(|format| format.medium() == Medium::Database) {
         let valid = written(format);
         let changed = |sql: &str| Sample::of(format, changed(&valid, sql));
@@ -30,12 +41,12 @@ pub(super) fn each(explode: &mut impl FnMut(&str, Sample)) {
             explode(&format!("many rows of {table}"), many);
         }
         for (name, value) in [
-            ("long texts", "replace(hex(zeroblob(500000)), '00', char(1))"),
+            ("long texts", "replace(hex(zeroblob(200000)), '00', char(1))"),
             (
                 "long texts with lists in them",
-                "'[' || replace(hex(zeroblob(300000)), '00', '\"\",') || '\"\"]'",
+                "'[' || replace(hex(zeroblob(150000)), '00', '\"\",') || '\"\"]'",
             ),
-            ("large blobs", "zeroblob(2000000)"),
+            ("large blobs", "zeroblob(300000)"),
         ] {
             let set = |(table, column): &(String, String)| {
                 format!(
@@ -61,7 +72,7 @@ pub(super) fn each(explode: &mut impl FnMut(&str, Sample)) {
         explode("tables of long names", changed(&(0..50).map(long).collect::<String>()));
         explode(
             "a table of a very long name",
-            changed(&format!("CREATE TABLE \"{}\" (a)", "x".repeat(900_000))),
+            changed(&format!("CREATE TABLE \"{}\" (a)", "x".repeat(100_000))),
         );
         for pages in [0, 1, 0x7fff_ffff, 0xffff_fffe_u32] {
             let mut bytes = valid.bytes().expect("a file").to_vec();
