@@ -86,7 +86,6 @@ impl Caller {
     }
 
     /// Who came over the network.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the listener for TCP is the first that calls it"))]
     pub(crate) fn remote(certificate: Option<Arc<str>>, address: SocketAddr) -> Self {
         Self::new(Origin::Remote(Remote { certificate, address }))
     }

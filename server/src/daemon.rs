@@ -19,9 +19,9 @@ use crate::{
     directory::{DataDirectory, DirectoryError},
     engine::{Engine, MemoryEngine, OpenError, SqliteEngine},
     exit::Exit,
-    hardening::{self, HardeningError},
+    hardening,
     holds::{Holds, Timing},
-    listener::{Door, LifeLines, ListenError, Listeners},
+    listener::{Door, HandedOver, LifeLines, ListenError, Listeners, Protection},
     logging,
     policy::{self, Policy},
     readiness::{Readiness, ReadinessError},
@@ -60,8 +60,6 @@ pub(crate) enum Error {
     Policy(#[from] policy::Error),
     #[error(transparent)]
     Readiness(#[from] ReadinessError),
-    #[error(transparent)]
-    Hardening(#[from] HardeningError),
     #[error("signals cannot be caught")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -79,10 +77,10 @@ pub(crate) enum Error {
 }
 
 /// Runs the daemon until a signal asks it to stop, or until nobody needs it any more that it was started for.
-pub(crate) async fn run(config: Config) -> Result<(), Error> {
+pub(crate) async fn run(config: Config, handed_over: HandedOver) -> Result<(), Error> {
     logging::init(&config.log, config.log_format).map_err(|error| Error::Logging(error.into()))?;
     let mut readiness = Readiness::open(&config)?;
-    hardening::harden()?;
+    hardening::lock_memory();
     let open_files = hardening::raise_open_files();
     let policy = Policy::open(config.policy.clone())?;
     let signal = signal::shutdown_signal().map_err(Error::Signals)?;
@@ -92,8 +90,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
     // Dropped last: who waits for the end of the daemon may start another then.
     let mut life_lines = config.life_lines.then(|| LifeLines::bind(&config.socket)).transpose()?;
     let (engine, _directory) = open_engine(&config, open_files).await?;
-    let abstract_name = config.abstract_socket.as_ref().map(AbstractName::as_str);
-    let listeners = Listeners::bind(&config.socket, abstract_name, policy.clone())?;
+    let listeners = listen(&config, handed_over, policy.clone())?;
     if let Some(reload) = reload {
         tokio::spawn(read_again(policy.clone(), listeners.door(), reload));
     }
@@ -138,11 +135,13 @@ pub(crate) async fn run(config: Config) -> Result<(), Error> {
 }
 
 /// Reads the policy again whenever it is asked to. A bad one changes nothing.
-async fn read_again(policy: Policy, door: Door, mut asked: Signal) {
+async fn read_again(policy: Policy, door: Option<Door>, mut asked: Signal) {
     while asked.recv().await.is_some() {
         match policy.read_again() {
             Ok(rules) => {
-                door.open_as_wide_as(&policy);
+                if let Some(door) = &door {
+                    door.open_as_wide_as(&policy);
+                }
                 info!(rules, "the policy was read again");
             }
             Err(error) => {
@@ -151,6 +150,26 @@ async fn read_again(policy: Policy, door: Door, mut asked: Signal) {
             }
         }
     }
+}
+
+/// The sockets of the configuration, or those that were handed over in their place.
+fn listen(config: &Config, handed_over: HandedOver, policy: Policy) -> Result<Listeners, ListenError> {
+    let HandedOver { unix, tcp } = handed_over;
+    let abstract_name = config.abstract_socket.as_ref().map(AbstractName::as_str);
+    let mut listeners = if unix.is_empty() {
+        Listeners::bind(&config.socket, abstract_name, policy)?
+    } else {
+        Listeners::take_over(unix, abstract_name, policy)?
+    };
+    let plaintext = config.insecure_plaintext_tcp.then_some(Protection::Nothing);
+    let protection = config.tls.clone().map(Protection::Tls).or(plaintext);
+    if let Some(address) = config.listen.filter(|_| tcp.is_empty()) {
+        listeners.bind_tcp(address, protection.as_ref())?;
+    }
+    for socket in tcp {
+        listeners.take_over_tcp(socket, protection.as_ref())?;
+    }
+    Ok(listeners)
 }
 
 /// Waits for a reason to stop, and names it.
@@ -234,7 +253,7 @@ impl Error {
             Self::Policy(error) => error.exit(),
             Self::Logging(_) | Self::Reflection(_) => Exit::Software,
 
-            Self::Hardening(_) | Self::Signals(_) | Self::Thread(_) => Exit::Os,
+            Self::Signals(_) | Self::Thread(_) => Exit::Os,
             Self::Directory(error) => error.exit(),
             Self::Open(OpenError::Damaged { .. } | OpenError::Newer { .. }) => Exit::Data,
             Self::Open(OpenError::InUse { .. }) => Exit::TempFailure,

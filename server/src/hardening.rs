@@ -4,16 +4,19 @@ use std::io;
 
 use rustix::{
     fs::Mode,
+    mm::{MlockAllFlags, mlockall},
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask},
+    thread::set_no_new_privs,
 };
 
 /// A protection that the system refused.
 #[derive(Debug, thiserror::Error)]
-#[error("core dumps and tracing, which would show keys, cannot be switched off")]
+#[error("core dumps, tracing and the gaining of privileges, which would show keys, cannot be switched off")]
 pub(crate) struct HardeningError(#[from] io::Error);
 
-/// Files are made for the daemon's user alone; neither a core dump nor a debugger shows its memory. (That a closed connection
-/// sends no SIGPIPE is Rust's default.)
+/// Files are made for the daemon's user alone; neither a core dump nor a debugger shows its memory; no program that it would
+/// start gains privileges. (That a closed connection sends no SIGPIPE is Rust's default.) To be called while there is no
+/// other thread.
 ///
 /// From then on `/proc/PID` of the daemon belongs to root.
 ///
@@ -24,7 +27,26 @@ pub(crate) fn harden() -> Result<(), HardeningError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(io::Error::from)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
+    set_no_new_privs(true).map_err(io::Error::from)?;
     Ok(())
+}
+
+/// Keeps the process's memory out of swap, page by page as it comes to be used, where whoever started it has lifted the limit
+/// on that. With a limit the daemon would fail at it, and not at a disk or a request; then it is only said.
+///
+/// Memory that is locked cannot be given back: the process stays as large as it ever was.
+pub(crate) fn lock_memory() {
+    let limit = getrlimit(Resource::Memlock).current;
+    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    let locked = limit.is_none() && mlockall(flags).is_ok();
+    if locked {
+        tracing::info!("memory is locked: no key is written to swap");
+    } else {
+        tracing::info!(
+            limit,
+            "memory is not locked: keys may be written to swap, if there is one that is not encrypted"
+        );
+    }
 }
 
 /// Lets the process have as many files open as it may. Answers how many that is.
@@ -49,7 +71,10 @@ mod tests {
         process::Command,
     };
 
-    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+    use rustix::{
+        process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit},
+        thread::no_new_privs,
+    };
     use tokio::net::UnixStream;
 
     use super::{harden, open_files, raise_open_files};
@@ -68,6 +93,7 @@ mod tests {
         let core = getrlimit(Resource::Core);
         assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
         assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        assert_eq!(no_new_privs(), Ok(true));
         let file = directory.join("file");
         fs::write(&file, "").expect("written");
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);

@@ -34,10 +34,14 @@ use std::{
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
-use sessiond_client::{SOCKET_VARIABLE, Socket};
 use tokio::runtime::{self, Runtime};
 
-use crate::{config::ServeArgs, exit::Exit};
+use crate::{
+    config::{Place, ServeArgs},
+    exit::Exit,
+    hardening::HardeningError,
+    listener::{HandedOver, ListenError},
+};
 
 /// Fewest threads that serve, however few processors there are: one may be busy with a commit.
 const MIN_WORKERS: usize = 2;
@@ -62,10 +66,8 @@ const END_WITHIN: Duration = Duration::from_millis(500);
   sessiond top                         watch all of it"
 )]
 struct Cli {
-    /// Where the daemon serves: a path or unix:PATH, and for its clients unix-abstract:NAME too. Default:
-    /// $XDG_RUNTIME_DIR/sessiond/sessiond.sock, else /tmp/sessiond-UID/sessiond.sock; as root /run/sessiond/sessiond.sock
-    #[arg(long, global = true, help_heading = cli::GLOBAL_OPTIONS, value_name = "SOCKET", env = SOCKET_VARIABLE)]
-    socket: Option<Socket>,
+    #[command(flatten)]
+    place: Place,
 
     #[command(flatten)]
     globals: cli::Globals,
@@ -87,6 +89,10 @@ enum Command {
 enum Failure {
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(transparent)]
+    Hardening(#[from] HardeningError),
+    #[error(transparent)]
+    HandedOver(#[from] ListenError),
     #[error("threads cannot be started")]
     Runtime(#[source] io::Error),
     #[error(transparent)]
@@ -98,22 +104,25 @@ enum Failure {
 pub fn main() -> ExitCode {
     let program = config::without_empty_variables(Cli::command());
     let parsed = program.clone().try_get_matches();
-    let Cli { socket, globals, command } = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let Cli { place, globals, command } = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(message) => return show(&message, program),
     };
     match command {
         Command::Serve(args) => {
-            serve(*args, socket).map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
+            serve(*args, place).map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
         }
-        Command::Client(command) => cli::run(*command, &globals, socket, &program),
+        Command::Client(command) => cli::run(*command, &globals, place, &program),
     }
 }
 
-fn serve(args: ServeArgs, socket: Option<Socket>) -> Result<(), Failure> {
-    let config = args.into_config(socket)?;
+fn serve(args: ServeArgs, place: Place) -> Result<(), Failure> {
+    let config = args.into_config(place)?;
+    // Before there are threads: each would have to be hardened, and the environment is changed.
+    hardening::harden()?;
+    let handed_over = HandedOver::take()?;
     let runtime = runtime().map_err(Failure::Runtime)?;
-    let served = runtime.block_on(daemon::run(config));
+    let served = runtime.block_on(daemon::run(config, handed_over));
     runtime.shutdown_timeout(END_WITHIN);
     Ok(served?)
 }
@@ -127,7 +136,8 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(error) => error.exit(),
-            Self::Runtime(_) => Exit::Os,
+            Self::Hardening(_) | Self::Runtime(_) => Exit::Os,
+            Self::HandedOver(error) => error.exit(),
             Self::Daemon(error) => error.exit(),
         }
     }
@@ -169,10 +179,30 @@ mod tests {
     }
 
     #[test]
+    fn the_service_unit_starts_the_program_with_options_that_it_has() {
+        let unit = include_str!("../../contrib/systemd/sessiond.service");
+        let line =
+            unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
+        let cli = Cli::try_parse_from(line.split_whitespace()).expect("the options are known");
+        assert!(matches!(cli.command, super::Command::Serve(_)), "{line}");
+        // What is set in the environment goes by the variables of options.
+        let serve = Cli::command().find_subcommand("serve").expect("there").clone();
+        let known: Vec<_> = serve
+            .get_arguments()
+            .chain(Cli::command().get_arguments())
+            .filter_map(|arg| arg.get_env().map(ToOwned::to_owned))
+            .collect();
+        for assignment in unit.lines().filter_map(|line| line.strip_prefix("Environment=")) {
+            let (name, _) = assignment.split_once('=').expect("a variable and its value");
+            assert!(name.starts_with("XDG_") || known.iter().any(|known| known == name), "{assignment}");
+        }
+    }
+
+    #[test]
     fn the_socket_may_be_named_before_and_after_the_command() {
         for line in [["sessiond", "--socket=x", "serve"], ["sessiond", "serve", "--socket=x"]] {
             let cli = Cli::try_parse_from(line).expect("both are understood");
-            assert_eq!(cli.socket, Some("x".into()), "{line:?}");
+            assert_eq!(cli.place.socket, Some("x".into()), "{line:?}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Ran {
 }
 
 /// A command that runs on. Dropping it kills it.
-pub(super) struct Running {
+pub(crate) struct Running {
     process: Child,
     pub(super) stdin: Option<ChildStdin>,
     stdout: Option<Lines<BufReader<ChildStdout>>>,
@@ -44,7 +44,7 @@ pub(super) async fn run_on(daemon: &Daemon, args: &[&str], input: &[u8]) -> Ran 
 
 impl Ran {
     /// Runs a command to its end, with nothing on its standard input.
-    pub(super) async fn of(command: &mut Command) -> Self {
+    pub(crate) async fn of(command: &mut Command) -> Self {
         let output = within(command.stdin(Stdio::null()).kill_on_drop(true).output()).await.expect("started");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -73,7 +73,7 @@ impl Ran {
 
     /// Why it refused, with this exit code: in one line, with the program's name, and nothing on its standard output.
     #[track_caller]
-    pub(super) fn refusal(self, code: i32) -> String {
+    pub(crate) fn refusal(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:?}");
         assert_eq!((self.stdout.as_str(), self.stderr.lines().count()), ("", 1), "{}", self.stderr);
         assert!(self.stderr.starts_with("sessiond: "), "{}", self.stderr);
@@ -82,7 +82,7 @@ impl Ran {
 }
 
 impl Running {
-    pub(super) fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("started");
         let stdin = process.stdin.take();
@@ -92,7 +92,7 @@ impl Running {
     }
 
     /// The next line that it prints.
-    pub(super) async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let stdout = self.stdout.as_mut().expect("it is read");
         within(stdout.next_line()).await.expect("readable").expect("it goes on")
     }
@@ -121,7 +121,7 @@ impl Running {
         self.process.id().expect("it runs")
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.pid().cast_signed()).expect("a pid"), signal).expect("it runs");
     }
 
@@ -131,7 +131,7 @@ impl Running {
     }
 
     /// Waits for its end, and that of all that write where it wrote. The rest of what it said.
-    pub(super) async fn end(mut self) -> Ran {
+    pub(crate) async fn end(mut self) -> Ran {
         let stdout = match &mut self.stdout {
             Some(stdout) => rest(stdout).await,
             None => String::new(),

@@ -107,6 +107,11 @@ impl Daemon {
         assert_eq!(line.as_deref(), Some("READY=1"), "the daemon serves");
     }
 
+    /// More arguments of `serve`, from the next start on.
+    pub(crate) fn add_args<A: ToString>(&mut self, args: impl IntoIterator<Item = A>) {
+        self.settings.args.extend(args.into_iter().map(|arg| arg.to_string()));
+    }
+
     /// The same, with one more argument this time.
     pub(crate) async fn start_again_with(&mut self, arg: &str) {
         self.settings.args.push(arg.into());

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 pub(crate) use actor::Actor;
 pub(crate) use client::{Client, Held, HoldStream};
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Builder, Daemon};
 pub(crate) use history::Random;
 pub(crate) use kept::{attribute, peer};
 pub(crate) use poll::eventually;

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 /// The project's top folders. A word in backticks that begins with one of them is taken for a path.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     ".ci/",
     "benches/",
     "client/",
+    "contrib/",
     "docs/",
     "proto/",
     "server/",
@@ -28,6 +29,7 @@ const DOCUMENTS: [&str; 10] = [
     "docs/formats.md",
     "docs/libraries.md",
     "docs/performance.md",
+    "docs/tcp.md",
 ];
 
 pub(crate) fn missing_paths(root: &Path) -> Vec<String> {

@@ -1,10 +1,9 @@
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use hyper_util::rt::TokioIo;
 use sessiond_proto::{
     SessionName,
     v1::{
@@ -12,24 +11,19 @@ use sessiond_proto::{
         peer_service_client::PeerServiceClient, session_service_client::SessionServiceClient,
     },
 };
-use tokio::net::UnixStream;
-use tonic::{
-    Response, Status,
-    transport::{Channel, Endpoint, Uri},
-};
-use tower::service_fn;
+use tonic::{Response, Status, transport::Channel};
 
 use crate::{
     Error, HeldSession, HoldRequest, Loaded, MirrorAction, ServerInfo, SessionSummary, SettledMirror, Socket,
-    Token, Watch, WatchOptions, held::Origin, retry::Retry,
+    Token, Watch, WatchOptions,
+    endpoint::{channel, endpoint},
+    held::Origin,
+    retry::Retry,
+    socket::tls_from_environment,
 };
 
 /// How long a call waits for a daemon, unless [`ClientBuilder::deadline`] says otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// With tonic's own windows a few watches that nobody reads fill the connection's, and every other call on it waits for
-/// ever. Small windows for streams and a large one for the connection leave room for hundreds of them.
-const STREAM_WINDOW: u32 = 65_535;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Sessions on a page of a listing: the most that the daemon gives.
 const PAGE_SIZE: i32 = 1000;
 
@@ -47,6 +41,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     socket: Option<Socket>,
+    tls: Option<PathBuf>,
     deadline: Duration,
     label: String,
 }
@@ -64,14 +59,14 @@ impl Client {
     /// [`default_socket`](crate::default_socket). That daemon need not run yet.
     ///
     /// # Errors
-    /// None as yet.
+    /// [`Error::InvalidEndpoint`].
     pub async fn connect() -> Result<Self, Error> {
         Self::builder().connect().await
     }
 
     /// Settings for a client, to be changed before it connects.
     pub fn builder() -> ClientBuilder {
-        ClientBuilder { socket: None, deadline: DEADLINE, label: String::new() }
+        ClientBuilder { socket: None, tls: None, deadline: DEADLINE, label: String::new() }
     }
 
     /// Asks for a session, for this client alone: see [`HoldRequest`].
@@ -244,10 +239,19 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Where the daemon serves: a path, `unix:PATH`, or `unix-abstract:NAME`.
+    /// Where the daemon serves: a path, `unix:PATH`, `unix-abstract:NAME`, or over TCP `https://HOST:PORT`.
     #[must_use]
     pub fn socket(mut self, socket: impl Into<Socket>) -> Self {
         self.socket = Some(socket.into());
+        self
+    }
+
+    /// Whom this client is over https, and whom it trusts: a directory with `cert.pem`, `key.pem` and `ca.pem`, as
+    /// `sessiond certs` writes it. The one that `SESSIOND_TLS` names, unless it is set.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.tls = Some(directory.into());
         self
     }
 
@@ -269,11 +273,13 @@ impl ClientBuilder {
     /// this is called on.
     ///
     /// # Errors
-    /// None as yet.
+    /// [`Error::InvalidEndpoint`].
     pub async fn connect(self) -> Result<Client, Error> {
-        let Self { socket, deadline, label } = self;
+        let Self { socket, tls, deadline, label } = self;
         let socket = socket.unwrap_or_else(Socket::from_environment);
-        let (calls, watches) = (channel(&socket), channel(&socket));
+        let tls = tls.or_else(tls_from_environment);
+        let endpoint = endpoint(&socket, tls.as_deref())?;
+        let (calls, watches) = (channel(&endpoint, &socket), channel(&endpoint, &socket));
         Ok(Client { shared: Arc::new(Shared { socket, deadline, label, calls, watches }) })
     }
 }
@@ -282,16 +288,4 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("socket", self.socket()).finish_non_exhaustive()
     }
-}
-
-fn channel(socket: &Socket) -> Channel {
-    let path = socket.connect_path();
-    // The address is for the authority of the requests alone; the connector knows where to go.
-    Endpoint::from_static("http://localhost")
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .connect_with_connector_lazy(service_fn(move |_: Uri| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        }))
 }

@@ -99,6 +99,12 @@ pub enum Error {
         /// In the daemon's words.
         message: String,
     },
+    /// The daemon's address is none, or what shows it who this client is cannot be used. No call was made.
+    #[error("{message}")]
+    InvalidEndpoint {
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// No daemon answered until the deadline passed. Whether a write went through is not known.
     #[error(
         "no daemon answers at {socket} ({detail}); start one with `sessiond serve`, or for a command alone with `sessiond run -- COMMAND`, or name its socket in SESSIOND_SOCKET"

@@ -64,6 +64,11 @@
 //! # }
 //! ```
 //!
+//! # On another host
+//!
+//! With the feature `tls`, `Client::builder().socket("https://HOST:PORT").tls(DIRECTORY)` is a client of a daemon that serves
+//! over TCP: docs/tcp.md has the whole way.
+//!
 //! # In grammers
 //!
 //! With the feature `grammers`, `GrammersSession` is the session of a program that uses that library: docs/libraries.md has
@@ -72,6 +77,7 @@
 mod advance_stream;
 mod attributes;
 mod client;
+mod endpoint;
 mod error;
 mod event;
 #[cfg(feature = "grammers")]
@@ -106,7 +112,7 @@ pub use sessiond_session::{
     Attribute, Auth, AuthKey, ChannelState, Clear, DataCenter, Peer, PeerKind, Session, StateChange, Storage,
     StorageError, UpdateState, User,
 };
-pub use socket::{SOCKET_VARIABLE, Socket, default_socket};
+pub use socket::{SOCKET_VARIABLE, Socket, TLS_VARIABLE, default_socket};
 pub use storage::DaemonSession;
 pub use token::{InvalidToken, Token};
 pub use transfer::{Export, Exported, Import, Imported};

@@ -11,21 +11,33 @@ use nix::unistd::{Uid, geteuid};
 /// Environment variable that says where the daemon serves.
 pub const SOCKET_VARIABLE: &str = "SESSIOND_SOCKET";
 
-/// Where a daemon serves: a Unix socket in the file system, or one in the abstract namespace.
+/// Environment variable that says which directory has this client's identity over https: see `ClientBuilder::tls`.
+pub const TLS_VARIABLE: &str = "SESSIOND_TLS";
+
+/// Where a daemon serves: a Unix socket in the file system, or one in the abstract namespace; on another host, a URL.
 ///
-/// As text a path is itself or `unix:PATH`, and an abstract name is `unix-abstract:NAME`.
+/// As text a path is itself or `unix:PATH`, an abstract name is `unix-abstract:NAME`, and a URL begins with `https://` or
+/// `http://`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Socket {
     /// A socket in the file system.
     Path(PathBuf),
     /// A socket in the abstract namespace, as `sessiond serve --abstract-socket` makes it.
     Abstract(String),
+    /// TCP, as `sessiond serve --listen` serves it: `https://HOST:PORT`. `http://` is for a daemon on this host that was told
+    /// to do without encryption.
+    Url(String),
 }
 
 /// Where a daemon serves unless it is told otherwise: as root `/run/sessiond/sessiond.sock`, else
 /// `$XDG_RUNTIME_DIR/sessiond/sessiond.sock`, and without that variable `/tmp/sessiond-UID/sessiond.sock`.
 pub fn default_socket() -> PathBuf {
     socket_of(geteuid(), env::var_os("XDG_RUNTIME_DIR"))
+}
+
+/// The directory that `SESSIOND_TLS` names.
+pub(crate) fn tls_from_environment() -> Option<PathBuf> {
+    env::var_os(TLS_VARIABLE).filter(|directory| !directory.is_empty()).map(PathBuf::from)
 }
 
 impl Socket {
@@ -37,11 +49,12 @@ impl Socket {
         }
     }
 
-    /// The path that connects to it: of an abstract name, with the NUL byte that the kernel knows it by.
-    pub(crate) fn connect_path(&self) -> PathBuf {
+    /// The path that connects to it: of an abstract name, with the NUL byte that the kernel knows it by. None: it is a URL.
+    pub(crate) fn connect_path(&self) -> Option<PathBuf> {
         match self {
-            Self::Path(path) => path.clone(),
-            Self::Abstract(name) => PathBuf::from(format!("\0{name}")),
+            Self::Path(path) => Some(path.clone()),
+            Self::Abstract(name) => Some(PathBuf::from(format!("\0{name}"))),
+            Self::Url(_) => None,
         }
     }
 }
@@ -51,6 +64,7 @@ impl fmt::Display for Socket {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Abstract(name) => write!(f, "unix-abstract:{name}"),
+            Self::Url(url) => f.write_str(url),
         }
     }
 }
@@ -60,6 +74,9 @@ impl From<&OsStr> for Socket {
         let bytes = text.as_bytes();
         if let Some(name) = bytes.strip_prefix(b"unix-abstract:") {
             return Self::Abstract(String::from_utf8_lossy(name).into_owned());
+        }
+        if bytes.starts_with(b"https://") || bytes.starts_with(b"http://") {
+            return Self::Url(text.to_string_lossy().into_owned());
         }
         let path = bytes.strip_prefix(b"unix:").unwrap_or(bytes);
         // gRPC writes an absolute path as unix:///path too.
@@ -110,18 +127,19 @@ mod tests {
     use super::{Socket, socket_of};
 
     #[test]
-    fn a_socket_is_a_path_or_an_abstract_name() {
+    fn a_socket_is_a_path_an_abstract_name_or_a_url() {
         let path = |text: &str| Socket::Path(text.into());
         assert_eq!(Socket::from("/run/x.sock"), path("/run/x.sock"));
         assert_eq!(Socket::from("unix:/run/x.sock"), path("/run/x.sock"));
         assert_eq!(Socket::from("unix:///run/x.sock"), path("/run/x.sock"));
         assert_eq!(Socket::from("unix:x.sock"), path("x.sock"));
         assert_eq!(Socket::from("unix-abstract:sessiond"), Socket::Abstract("sessiond".into()));
+        assert_eq!(Socket::from("https://host:7443"), Socket::Url("https://host:7443".into()));
     }
 
     #[test]
     fn a_socket_reads_back_as_it_is_written() {
-        for text in ["/run/x.sock", "unix-abstract:sessiond"] {
+        for text in ["/run/x.sock", "unix-abstract:sessiond", "http://127.0.0.1:7443"] {
             assert_eq!(Socket::from(text).to_string(), text);
         }
     }

@@ -115,6 +115,7 @@ fn exit_of_call(error: &Error) -> Exit {
         Error::Fenced | Error::Lost { .. } | Error::NotPermitted { .. } => Exit::Permission,
         Error::StorageFull { .. } | Error::StorageFailed { .. } => Exit::Io,
         Error::Unavailable { .. } => Exit::Unavailable,
+        Error::InvalidEndpoint { .. } => Exit::Config,
         Error::ChangeRefused { refusal, .. } => exit_of_call(refusal),
         _ => Exit::Software,
     }

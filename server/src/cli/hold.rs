@@ -1,5 +1,5 @@
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     path::{self, Path},
     pin::pin,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use rustix::process::Signal;
-use sessiond_client::{SOCKET_VARIABLE, SessionName, Socket, Waiting};
+use sessiond_client::{SOCKET_VARIABLE, SessionName, Socket, TLS_VARIABLE, Waiting};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -53,7 +53,7 @@ pub(crate) struct Hold {
 impl Hold {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let hold = self.take(context).await?;
-        let mut program = self.start(&hold, context.client.socket())?;
+        let mut program = self.start(&hold, context)?;
         let status = self.attend(&mut program, &hold, context).await?;
         if let Err(error) = hold.release().await
             && !matches!(error, sessiond_client::Error::Lost { .. })
@@ -78,21 +78,21 @@ impl Hold {
         })
     }
 
-    fn start(&self, hold: &sessiond_client::Hold, socket: &Socket) -> anyhow::Result<Program> {
-        let socket = match socket {
-            // The command may go to another directory.
-            Socket::Path(path) => Socket::Path(path::absolute(path)?),
-            Socket::Abstract(_) => socket.clone(),
+    fn start(&self, hold: &sessiond_client::Hold, context: &Context) -> anyhow::Result<Program> {
+        // The command may go to another directory.
+        let socket = match context.client.socket() {
+            Socket::Path(path) => path::absolute(path)?.into_os_string(),
+            socket => socket.to_string().into(),
         };
+        let tls = context.place.tls.as_ref().map(path::absolute).transpose()?;
         let token = hold.token().expose_hex();
-        Program::start(
-            &self.command,
-            [
-                (TOKEN_VARIABLE, token.as_str()),
-                (NAME_VARIABLE, self.name.as_str()),
-                (SOCKET_VARIABLE, &socket.to_string()),
-            ],
-        )
+        let variables = [
+            (TOKEN_VARIABLE, OsStr::new(token.as_str())),
+            (NAME_VARIABLE, OsStr::new(self.name.as_str())),
+            (SOCKET_VARIABLE, &socket),
+        ];
+        let tls = tls.as_ref().map(|directory| (TLS_VARIABLE, directory.as_os_str()));
+        Program::start(&self.command, variables.into_iter().chain(tls))
     }
 
     /// Waits for the command's end, and stops the command if the hold is lost.

@@ -2,6 +2,7 @@
 
 mod advance;
 mod attrs;
+mod certs;
 mod completions;
 mod demo;
 mod end_hold;
@@ -34,9 +35,10 @@ mod watch;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Subcommand;
-use sessiond_client::{Client, Socket};
+use sessiond_client::Client;
 
 use self::output::Output;
+use crate::config::{GLOBAL_OPTIONS, Place};
 
 /// How long a command waits for a daemon unless the user says otherwise, in seconds: long enough for one that restarts,
 /// short enough for a person.
@@ -45,10 +47,7 @@ const DEADLINE: &str = "5";
 /// This program, also where its file was replaced or moved since it was started.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// Heading of what every command understands, in the help.
-pub(crate) const GLOBAL_OPTIONS: &str = "Options of every command";
-
-/// What every command understands, beside the socket.
+/// What every command understands, beside the place of the daemon.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Globals {
     /// Print one JSON object a line, with the schema's field names and exact times
@@ -86,6 +85,7 @@ pub(crate) enum Command {
     Top(top::Top),
     Demo(demo::Demo),
     Policy(policy::Policy),
+    Certs(certs::Certs),
     Completions(completions::Completions),
     #[command(hide = true)]
     Man(man::Man),
@@ -100,46 +100,39 @@ pub(crate) enum Command {
 /// What a command works with.
 struct Context {
     client: Client,
+    place: Place,
     output: Output,
 }
 
 /// Does what the command says, on this thread, and answers a code of sysexits.h, or that of a command that it ran.
 /// `program` is the whole command line, for completions.
-pub(crate) fn run(
-    command: Command,
-    globals: &Globals,
-    socket: Option<Socket>,
-    program: &clap::Command,
-) -> ExitCode {
+pub(crate) fn run(command: Command, globals: &Globals, place: Place, program: &clap::Command) -> ExitCode {
     let output = Output::new(globals.json, globals.no_color);
     let ended = match command {
+        Command::Certs(command) => command.run(output),
         Command::Completions(command) => command.run(program),
         Command::Man(command) => command.run(program),
         Command::ExecHeld(command) => command.run(output),
         Command::Demo(command) => command.run(output),
         Command::Inspect(command) => command.run(output),
         Command::Policy(command) => command.run(output),
-        Command::Run(command) => command.run(globals.deadline, socket),
-        command => with_client(globals.deadline, socket, output, command),
+        Command::Run(command) => command.run(globals.deadline, place.socket),
+        command => with_client(globals.deadline, place, output, command),
     };
     ended.unwrap_or_else(|error| failure::report(&error, output))
 }
 
 fn with_client(
     deadline: Duration,
-    socket: Option<Socket>,
+    place: Place,
     output: Output,
     command: Command,
 ) -> anyhow::Result<ExitCode> {
     // All on this one thread: a child that is to end with its parent ends with the thread that made it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let builder = Client::builder().deadline(deadline);
-        let builder = match socket {
-            Some(socket) => builder.socket(socket),
-            None => builder,
-        };
-        ask(command, &Context { client: builder.connect().await?, output }).await
+        let client = client_of(&place, deadline).await?;
+        ask(command, &Context { client, place, output }).await
     })
 }
 
@@ -163,7 +156,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Completions(_)
+        Command::Certs(_)
+        | Command::Completions(_)
         | Command::Demo(_)
         | Command::ExecHeld(_)
         | Command::Inspect(_)
@@ -173,6 +167,19 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
             unreachable!("what needs no daemon was done before")
         }
     }
+}
+
+/// A client of the daemon at a place, that waits so long for it.
+async fn client_of(place: &Place, deadline: Duration) -> Result<Client, sessiond_client::Error> {
+    let Place { socket, tls } = place;
+    let mut builder = Client::builder().deadline(deadline);
+    if let Some(socket) = socket {
+        builder = builder.socket(socket.clone());
+    }
+    if let Some(directory) = tls {
+        builder = builder.tls(directory);
+    }
+    builder.connect().await
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

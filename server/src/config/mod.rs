@@ -4,10 +4,11 @@
 
 mod abstract_name;
 mod environment;
+mod place;
 mod settings;
 mod span;
 
-use std::{ffi::OsString, io, os::fd::RawFd, path, path::PathBuf, time::Duration};
+use std::{ffi::OsString, io, net::SocketAddr, os::fd::RawFd, path, path::PathBuf, time::Duration};
 
 use sessiond_client::Socket;
 
@@ -18,7 +19,11 @@ use crate::{
     toml_file::Fault,
 };
 
-pub(crate) use self::{abstract_name::AbstractName, environment::without_empty_variables};
+pub(crate) use self::{
+    abstract_name::AbstractName,
+    environment::without_empty_variables,
+    place::{GLOBAL_OPTIONS, Place},
+};
 
 /// How long a session rests between two holders unless the user says otherwise.
 const HAND_OVER_DELAY: Duration = Duration::from_secs(1);
@@ -35,6 +40,12 @@ pub(crate) struct Config {
     pub(crate) socket: PathBuf,
     /// The abstract socket to serve on as well.
     pub(crate) abstract_socket: Option<AbstractName>,
+    /// The TCP address to serve on as well.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The directory with the identity for TLS.
+    pub(crate) tls: Option<PathBuf>,
+    /// Serve TCP without TLS. Never together with `tls`.
+    pub(crate) insecure_plaintext_tcp: bool,
     /// Where sessions live.
     pub(crate) engine: EngineKind,
     /// How long a session rests between the death of its holder and the next grant: 0 to 1 min.
@@ -71,7 +82,7 @@ pub(crate) enum EngineKind {
 ///
 /// Every option can also be set in the environment or in a file: a flag comes before the environment, that before the
 /// file, and that before the default. The file is TOML, and its keys are the flags' names without the dashes before them:
-/// resume-window = "30s". The socket is set with --socket.
+/// resume-window = "30s". The socket is set with --socket, and the identity for TCP with --tls.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:
   sessiond serve
@@ -131,24 +142,28 @@ pub(crate) enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Only an abstract socket.
+    /// A socket that is no path.
     #[error(
-        "the daemon's own socket is a path: set --socket to one, and the abstract name with --abstract-socket"
+        "the daemon's own socket is a path: set --socket to one, the abstract name with --abstract-socket, and an address \
+         of TCP with --listen"
     )]
-    AbstractOnly,
+    NoPath,
+    /// Two that exclude each other.
+    #[error("TCP is served either by TLS or without: give --tls or --insecure-plaintext-tcp, not both")]
+    TlsAndPlaintext,
 }
 
 impl ServeArgs {
-    /// The configuration that the flags, the environment and the file make together. `socket` is the global `--socket`.
+    /// The configuration that the flags, the environment and the file make together. `place` is what every command is told.
     ///
     /// # Errors
     /// Where the file cannot be read or says what means nothing, and where something has no default.
-    pub(crate) fn into_config(self, socket: Option<Socket>) -> Result<Config, Error> {
-        self.resolve(socket, Environment::read())
+    pub(crate) fn into_config(self, place: Place) -> Result<Config, Error> {
+        self.resolve(place, Environment::read())
     }
 
-    fn resolve(mut self, socket: Option<Socket>, environment: Environment) -> Result<Config, Error> {
-        self.settings.socket = socket;
+    fn resolve(mut self, place: Place, environment: Environment) -> Result<Config, Error> {
+        (self.settings.socket, self.settings.tls) = (place.socket, place.tls);
         let file = match (self.config, environment.default_file()) {
             (Some(file), _) => Settings::read(&file)?,
             (None, Some(file)) => Settings::read_if_there(&file)?,
@@ -159,12 +174,19 @@ impl ServeArgs {
         let socket = match settings.socket {
             None => sessiond_client::default_socket(),
             Some(Socket::Path(path)) => path,
-            Some(Socket::Abstract(_)) => return Err(Error::AbstractOnly),
+            Some(Socket::Abstract(_) | Socket::Url(_)) => return Err(Error::NoPath),
         };
+        let insecure_plaintext_tcp = settings.insecure_plaintext_tcp.unwrap_or(false);
+        if insecure_plaintext_tcp && settings.tls.is_some() {
+            return Err(Error::TlsAndPlaintext);
+        }
         Ok(Config {
             dir: absolute("--dir", dir)?,
             socket: absolute("--socket", socket)?,
             abstract_socket: settings.abstract_socket,
+            listen: settings.listen,
+            tls: settings.tls.map(|dir| absolute("--tls", dir)).transpose()?,
+            insecure_plaintext_tcp,
             engine: settings.engine.unwrap_or(EngineKind::Sqlite),
             hand_over_delay: settings.hand_over_delay.map_or(HAND_OVER_DELAY, Span::duration),
             resume_window: settings.resume_window.map_or(RESUME_WINDOW, Span::duration),
@@ -186,7 +208,7 @@ impl Config {
     /// As those of [`ServeArgs::into_config`].
     pub(crate) fn of_directory(dir: Option<PathBuf>, socket: Option<Socket>) -> Result<Self, Error> {
         let settings = Settings { dir, ..Settings::default() };
-        ServeArgs { settings, ..ServeArgs::default() }.into_config(socket)
+        ServeArgs { settings, ..ServeArgs::default() }.into_config(Place::of_socket(socket))
     }
 }
 
@@ -196,7 +218,7 @@ impl Error {
         match self {
             Self::UnreadableFile { .. } => Exit::NoInput,
             Self::InvalidFile { .. } | Self::NoHome => Exit::Config,
-            Self::InvalidPath { .. } | Self::AbstractOnly => Exit::Usage,
+            Self::InvalidPath { .. } | Self::NoPath | Self::TlsAndPlaintext => Exit::Usage,
         }
     }
 }
@@ -207,7 +229,7 @@ impl Config {
     pub(crate) fn in_directory(directory: &path::Path) -> Self {
         let settings = Settings { dir: Some(directory.join("data")), ..Settings::default() };
         ServeArgs { settings, ..ServeArgs::default() }
-            .resolve(Some(directory.join("sessiond.sock").into()), Environment::default())
+            .resolve(Place::of_socket(Some(directory.join("sessiond.sock").into())), Environment::default())
             .expect("both paths are given")
     }
 }
@@ -223,7 +245,7 @@ mod tests {
     use clap::Parser;
     use sessiond_client::Socket;
 
-    use super::{Config, EngineKind, Environment, Error, ServeArgs};
+    use super::{Config, EngineKind, Environment, Error, Place, ServeArgs};
 
     #[derive(Parser)]
     struct Command {
@@ -237,7 +259,7 @@ mod tests {
 
     fn resolve(flags: &[&str], socket: Option<&str>) -> Result<Config, Error> {
         let environment = Environment { home: Some("/nonexistent".into()), ..Environment::default() };
-        parse(flags).expect("valid flags").resolve(socket.map(Socket::from), environment)
+        parse(flags).expect("valid flags").resolve(Place::of_socket(socket.map(Socket::from)), environment)
     }
 
     #[test]
@@ -285,9 +307,24 @@ mod tests {
 
     #[test]
     fn an_abstract_socket_is_beside_a_path_never_instead() {
-        assert!(matches!(resolve(&[], Some("unix-abstract:x")), Err(Error::AbstractOnly)));
+        assert!(matches!(resolve(&[], Some("unix-abstract:x")), Err(Error::NoPath)));
         let config = resolve(&["--abstract-socket", "x"], Some("/x.sock")).expect("valid");
         assert_eq!(config.abstract_socket.expect("given").as_str(), "x");
+    }
+
+    #[test]
+    fn tcp_is_served_by_tls_or_without_never_both() {
+        let tls = |dir: &str| Place { socket: None, tls: Some(dir.into()) };
+        let serve = |flags: &[&str], place| {
+            let environment = Environment { home: Some("/nonexistent".into()), ..Environment::default() };
+            parse(flags).expect("valid flags").resolve(place, environment)
+        };
+        let config = serve(&["--listen", "[::1]:7443"], tls("/tls")).expect("valid");
+        assert_eq!(config.listen, Some("[::1]:7443".parse().expect("valid")));
+        assert!(config.tls.is_some() && !config.insecure_plaintext_tcp);
+        let plaintext = ["--listen=127.0.0.1:7443", "--insecure-plaintext-tcp"];
+        assert!(serve(&plaintext, Place::default()).expect("valid").insecure_plaintext_tcp);
+        assert!(matches!(serve(&plaintext, tls("/tls")), Err(Error::TlsAndPlaintext)));
     }
 
     #[test]
@@ -297,6 +334,7 @@ mod tests {
             (["--resume-window", "50ms"], "50ms is not between 100ms and 600s"),
             (["--ready-fd", "2"], "2 is not in 3.."),
             (["--engine", "etcd"], "possible values: sqlite, memory"),
+            (["--listen", "localhost"], "invalid socket address syntax"),
             (["--log-format", "xml"], "possible values: text, json"),
         ] {
             let error = parse(&flags).expect_err("out of range").to_string();

@@ -1,5 +1,6 @@
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -31,6 +32,20 @@ pub(super) struct Settings {
     /// processes of the same user are served. 1 to 107 bytes. Default: none
     #[arg(long, value_name = "NAME", env = "SESSIOND_ABSTRACT_SOCKET")]
     pub(super) abstract_socket: Option<AbstractName>,
+
+    /// Every command has this flag too.
+    #[arg(skip)]
+    pub(super) tls: Option<PathBuf>,
+
+    /// Serve over TCP too, by TLS 1.3, to clients with a certificate of the authority in --tls that the policy knows. An
+    /// address of this host and a port, such as 0.0.0.0:7443 or [::1]:7443. Default: none
+    #[arg(long, value_name = "ADDRESS", env = "SESSIOND_LISTEN")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Serve over TCP without TLS: whoever is on this host may read keys along, and call. Only with a --listen that no other
+    /// host can reach. Default: false
+    #[arg(long, value_name = "BOOL", env = "SESSIOND_INSECURE_PLAINTEXT_TCP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) insecure_plaintext_tcp: Option<bool>,
 
     /// Where sessions live: in files of --dir, or in memory only, forgotten when the daemon stops. Default: sqlite
     #[arg(long, value_name = "ENGINE", env = "SESSIOND_ENGINE")]
@@ -86,6 +101,9 @@ impl Settings {
             dir,
             socket,
             abstract_socket,
+            tls,
+            listen,
+            insecure_plaintext_tcp,
             engine,
             hand_over_delay,
             resume_window,
@@ -97,6 +115,9 @@ impl Settings {
             dir: dir.or(others.dir),
             socket: socket.or(others.socket),
             abstract_socket: abstract_socket.or(others.abstract_socket),
+            tls: tls.or(others.tls),
+            listen: listen.or(others.listen),
+            insecure_plaintext_tcp: insecure_plaintext_tcp.or(others.insecure_plaintext_tcp),
             engine: engine.or(others.engine),
             hand_over_delay: hand_over_delay.or(others.hand_over_delay),
             resume_window: resume_window.or(others.resume_window),
@@ -125,6 +146,9 @@ mod tests {
         dir = '/srv/sessions'\n\
         socket = 'unix:/run/x.sock'\n\
         abstract-socket = 'x'\n\
+        tls = '/etc/sessiond/tls'\n\
+        listen = '127.0.0.1:7443'\n\
+        insecure-plaintext-tcp = false\n\
         engine = 'memory'\n\
         hand-over-delay = 0\n\
         resume-window = '1m'\n\
@@ -141,6 +165,9 @@ mod tests {
         let settings = parse(EVERY_KEY).expect("every key is known");
         assert_eq!(settings.dir.as_deref(), Some(Path::new("/srv/sessions")));
         assert_eq!(settings.socket, Some(Path::new("/run/x.sock").into()));
+        assert_eq!(settings.tls.as_deref(), Some(Path::new("/etc/sessiond/tls")));
+        assert_eq!(settings.listen, Some("127.0.0.1:7443".parse().expect("valid")));
+        assert_eq!(settings.insecure_plaintext_tcp, Some(false));
         assert_eq!(settings.engine, Some(EngineKind::Memory));
         assert_eq!(settings.hand_over_delay, Some("0".parse().expect("valid")));
         assert_eq!(settings.resume_window, Some("60s".parse().expect("valid")));
@@ -160,6 +187,7 @@ mod tests {
             ("resume-window = '1h'", "sessiond.toml:1:17: 3600s is not between 100ms and 600s"),
             ("hand-over-delay = -1", "sessiond.toml:1:19: \"-1\" is not a span of time"),
             ("abstract-socket = ''", "sessiond.toml:1:19: the name of an abstract socket has 1 to 107 bytes"),
+            ("listen = '7443'", "sessiond.toml:1:10: invalid socket address syntax"),
             ("log = 'a=b=c'", "sessiond.toml:1:7: "),
             ("rebuild = true", "sessiond.toml:1:1: unknown field `rebuild`"),
         ] {

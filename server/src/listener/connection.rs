@@ -12,7 +12,7 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
-use super::{gathering::Gathering, mending::Mending, socket::Socket};
+use super::{gathering::Gathering, mending::Mending, transport::Transport};
 use crate::caller::Caller;
 
 /// What a client sends first: the preface of HTTP/2, and a frame of settings, of which the head is enough (RFC 9113, 3.4).
@@ -23,7 +23,7 @@ const OPENING_WITHIN: Duration = Duration::from_secs(5);
 /// A client's connection. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Gathering<Socket>,
+    stream: Gathering<Transport>,
     mending: Mending,
     opening: Option<Opening>,
     caller: Caller,
@@ -38,9 +38,9 @@ struct Opening {
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(transport: Transport, caller: Caller, places: Vec<OwnedSemaphorePermit>) -> Self {
         Self {
-            stream: Gathering::new(socket),
+            stream: Gathering::new(transport),
             mending: Mending::new(),
             opening: Some(Opening::new()),
             caller,

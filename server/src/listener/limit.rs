@@ -14,6 +14,9 @@ const SHARE: u64 = 4;
 /// Fewest connections, however few descriptors there are, and most, however many: each may cost memory, up to 1 MB.
 const BOUNDS: (u64, u64) = (16, 8192);
 
+/// Of the places, those who have connected over TCP and have not shown yet who they are get one in this many.
+const HANDSHAKES_SHARE: u64 = 4;
+
 /// Most connections at a time of callers who are not permitted. They are only told so, and shall keep nobody else out.
 const STRANGERS: usize = 8;
 
@@ -23,6 +26,7 @@ pub(super) struct ConnectionLimit {
     places: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     allowances: Allowances,
+    handshakes: usize,
 }
 
 impl ConnectionLimit {
@@ -33,6 +37,7 @@ impl ConnectionLimit {
             places: Arc::new(Semaphore::new(connections as usize)),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
             allowances: Allowances::of_connections(connections as usize),
+            handshakes: (connections / HANDSHAKES_SHARE) as usize,
         }
     }
 
@@ -43,6 +48,11 @@ impl ConnectionLimit {
             tracing::warn!("too many connections: no more are taken until one is closed");
         }
         places.acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// Most clients at a time that are showing who they are. Each has a place too.
+    pub(super) fn handshakes(&self) -> usize {
+        self.handshakes
     }
 
     /// The places of a connection that got one, by who is at its end; that caller has its allowance from now on. None: there are

@@ -2,14 +2,19 @@
 
 mod connection;
 mod gathering;
+mod handed_over;
 mod life_lines;
 mod limit;
 mod mending;
 mod socket;
 mod socket_file;
+mod tcp;
+mod tls;
+mod transport;
 
 use std::{
     io,
+    net::{SocketAddr as TcpAddress, TcpListener},
     os::{
         linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixListener as StdUnixListener},
@@ -21,7 +26,9 @@ use std::{
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, time::sleep};
 
-use self::{limit::ConnectionLimit, socket::Socket, socket_file::SocketFile};
+use self::{
+    limit::ConnectionLimit, socket::Socket, socket_file::SocketFile, tcp::TcpSocket, transport::Transport,
+};
 use crate::{
     caller::{Caller, Local, Origin},
     exit::Exit,
@@ -31,8 +38,11 @@ use crate::{
 
 pub(crate) use self::{
     connection::Connection,
+    handed_over::HandedOver,
     life_lines::{LifeLines, is_served, let_go},
     socket_file::Door,
+    tcp::Protection,
+    tls::TlsError,
 };
 
 /// How long nothing is accepted after the system could not give a connection, for lack of descriptors or memory.
@@ -43,8 +53,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
+    tcp: Vec<TcpSocket>,
     limit: ConnectionLimit,
-    door: Door,
+    /// None: the socket was handed over.
+    door: Option<Door>,
     policy: Policy,
 }
 
@@ -82,6 +94,34 @@ pub(crate) enum ListenError {
         /// Which.
         directory: PathBuf,
     },
+    /// What goes over the network would be for everybody.
+    #[error(
+        "TCP at {address} needs TLS: give the directory with the certificate with --tls (`sessiond certs` makes one)"
+    )]
+    Unprotected {
+        /// Where.
+        address: TcpAddress,
+    },
+    /// The same, and it was asked for.
+    #[error(
+        "other hosts can reach {address}: without TLS only a loopback address is served, such as 127.0.0.1; or give \
+         --tls in place of --insecure-plaintext-tcp"
+    )]
+    PlaintextBeyondHost {
+        /// Where.
+        address: TcpAddress,
+    },
+    /// A service manager hands over what is no socket for streams.
+    #[error(
+        "descriptor {descriptor}, which was handed over, is no Unix or TCP socket for streams: see ListenStream= in the socket unit"
+    )]
+    HandedOver {
+        /// Which.
+        descriptor: usize,
+    },
+    /// The identity for TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refused.
     #[error("cannot listen at {}", socket.display())]
     Io {
@@ -94,7 +134,7 @@ pub(crate) enum ListenError {
 
 #[derive(Debug)]
 struct Listener {
-    /// None: the socket is abstract. Dropped first: as long as the socket is open, no other file gets its inode.
+    /// None: the socket is abstract, or was handed over. Dropped first: as long as the socket is open, no other file gets its inode.
     _file: Option<SocketFile>,
     socket: UnixListener,
 }
@@ -121,11 +161,57 @@ impl Listeners {
         if let Some(name) = abstract_name {
             listeners.push(Listener { _file: None, socket: bind_abstract(name)? });
         }
-        Ok(Self { listeners, limit: ConnectionLimit::for_open_files(hardening::open_files()), door, policy })
+        let limit = ConnectionLimit::for_open_files(hardening::open_files());
+        Ok(Self { listeners, tcp: Vec::new(), limit, door: Some(door), policy })
     }
 
-    /// The way to the socket's file, which may be opened to others later.
-    pub(crate) fn door(&self) -> Door {
+    /// The same, with sockets that were handed over in place of one at a path.
+    ///
+    /// # Errors
+    /// Where the abstract socket is not to be had, and where the system refuses.
+    pub(crate) fn take_over(
+        sockets: Vec<StdUnixListener>,
+        abstract_name: Option<&str>,
+        policy: Policy,
+    ) -> Result<Self, ListenError> {
+        let io = |source| ListenError::Io { socket: "a socket that was handed over".into(), source };
+        let taken = sockets.into_iter().map(|socket| to_tokio(socket).map_err(io));
+        let bound = abstract_name.map(bind_abstract);
+        let listeners = taken.chain(bound).map(|socket| Ok(Listener { _file: None, socket: socket? }));
+        let listeners = listeners.collect::<Result<_, ListenError>>()?;
+        let limit = ConnectionLimit::for_open_files(hardening::open_files());
+        Ok(Self { listeners, tcp: Vec::new(), limit, door: None, policy })
+    }
+
+    /// Listens at an address of TCP too.
+    ///
+    /// # Errors
+    /// Without protection; where there is none by choice, and other hosts could reach it; where the identity for TLS cannot be
+    /// used; and where the address is not to be had.
+    pub(crate) fn bind_tcp(
+        &mut self,
+        address: TcpAddress,
+        protection: Option<&Protection>,
+    ) -> Result<(), ListenError> {
+        self.tcp.push(TcpSocket::bind(address, protection)?);
+        Ok(())
+    }
+
+    /// The same at a TCP socket that was handed over.
+    ///
+    /// # Errors
+    /// As those of [`Listeners::bind_tcp`].
+    pub(crate) fn take_over_tcp(
+        &mut self,
+        socket: TcpListener,
+        protection: Option<&Protection>,
+    ) -> Result<(), ListenError> {
+        self.tcp.push(TcpSocket::serve(socket, protection)?);
+        Ok(())
+    }
+
+    /// The way to the socket's file, which may be opened to others later. None: it was handed over, and is not ours.
+    pub(crate) fn door(&self) -> Option<Door> {
         self.door.clone()
     }
 
@@ -135,19 +221,22 @@ impl Listeners {
     /// Those of callers that the policy has no rule for are in it too, a few at a time, so that a service can tell them why they are refused: see
     /// [`Policy::admits`].
     pub(crate) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
-        let Self { listeners, limit, policy, door: _ } = self;
-        stream::select_all(listeners.into_iter().map(|listener| {
-            let start = (listener, limit.clone(), policy.clone());
-            stream::unfold(start, |(listener, limit, policy)| async {
-                let connection = listener.accept(&limit, &policy).await;
-                Some((Ok(connection), (listener, limit, policy)))
-            })
-            .boxed()
-        }))
+        let Self { listeners, tcp, limit, policy, door: _ } = self;
+        let local =
+            listeners.into_iter().map(|listener| listener.incoming(limit.clone(), policy.clone()).boxed());
+        let remote = tcp.into_iter().map(|socket| socket.incoming(limit.clone(), policy.clone()).boxed());
+        stream::select_all(local.chain(remote)).map(Ok)
     }
 }
 
 impl Listener {
+    fn incoming(self, limit: ConnectionLimit, policy: Policy) -> impl Stream<Item = Connection> + Send {
+        stream::unfold((self, limit, policy), |(listener, limit, policy)| async {
+            let connection = listener.accept(&limit, &policy).await;
+            Some((connection, (listener, limit, policy)))
+        })
+    }
+
     async fn accept(&self, limit: &ConnectionLimit, policy: &Policy) -> Connection {
         loop {
             let place = limit.place().await;
@@ -162,7 +251,7 @@ impl Listener {
                         {
                             tracing::debug!(uid, gid, ?groups, pid, %executable, "connected");
                         }
-                        return Connection::new(socket, caller, places);
+                        return Connection::new(Transport::Unix(socket), caller, places);
                     }
                     None => {
                         tracing::warn!(principal = %caller.principal(), pid = caller.pid(), "refused a stranger");
@@ -188,6 +277,9 @@ impl ListenError {
             Self::PathTooLong { .. } => Exit::Config,
             Self::NotASocket { .. } => Exit::CannotCreate,
             Self::UnsafeDirectory { .. } => Exit::Permission,
+            Self::Unprotected { .. } | Self::PlaintextBeyondHost { .. } => Exit::Usage,
+            Self::HandedOver { .. } => Exit::Config,
+            Self::Tls(error) => error.exit(),
             Self::Io { source, .. } => match Exit::of_io(source) {
                 Exit::Permission => Exit::Permission,
                 _ => Exit::CannotCreate,

@@ -21,7 +21,7 @@ pub(crate) enum Permission {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     /// There is no policy, and it is neither the daemon's own user nor root.
-    #[error("this daemon serves only the user that runs it")]
+    #[error("this daemon has no policy, and serves only the user that runs it")]
     OtherUser,
     /// No rule is about it.
     #[error("no rule of the daemon's policy is about this caller")]

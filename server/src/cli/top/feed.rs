@@ -10,6 +10,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
+use super::super::{Context, client_of};
+
 /// How often the daemon is asked how it fares, and for a page of its sessions: often enough to be watched, and no work for
 /// it to speak of.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -62,15 +64,15 @@ pub(super) enum Haste {
 
 impl Feed {
     /// Follows the sessions whose names begin with `prefix`.
-    pub(super) async fn open(client: &Client, prefix: &str, haste: Haste) -> Result<Self, Error> {
+    pub(super) async fn open(context: &Context, prefix: &str, haste: Haste) -> Result<Self, Error> {
+        let client = &context.client;
         let watch = client.watch(WatchOptions {
             name_prefix: prefix.to_owned(),
             // What is superseded before it is seen is not missed here.
             mode: WatchMode::Latest,
             ..WatchOptions::default()
         });
-        let impatient =
-            Client::builder().socket(client.socket().clone()).deadline(ASK_WITHIN).connect().await?;
+        let impatient = client_of(&context.place, ASK_WITHIN).await?;
         let (sender, answers) = mpsc::channel(ANSWERS);
         let in_step = Arc::new(Notify::new());
         let listing = Listing { prefix: prefix.to_owned(), haste, in_step: Arc::clone(&in_step) };

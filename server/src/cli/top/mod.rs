@@ -98,7 +98,7 @@ impl Top {
         context.client.info().await?;
         let live = Live {
             socket: context.client.socket().to_string(),
-            feed: Feed::open(&context.client, &prefix, Haste::Slowly).await?,
+            feed: Feed::open(context, &prefix, Haste::Slowly).await?,
             known: Known::default(),
             detail: Detail::default(),
             view: View::new(order),

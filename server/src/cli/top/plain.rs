@@ -37,7 +37,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 /// Prints one frame: what is known when everything was told, and how fast it moved for a second from then on.
 pub(super) async fn print(context: &Context, prefix: &str, order: &Order) -> anyhow::Result<ExitCode> {
-    let mut feed = Feed::open(&context.client, prefix, Haste::AtOnce).await?;
+    let mut feed = Feed::open(context, prefix, Haste::AtOnce).await?;
     let mut known = Known::default();
     let still = || Now { elapsed: Duration::ZERO, wall: SystemTime::now() };
     timeout(TOLD_WITHIN, async {
