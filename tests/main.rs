@@ -6,6 +6,7 @@ mod harness;
 mod abuse;
 mod advance;
 mod attributes;
+mod audit;
 mod authority;
 mod cli;
 mod conformance;

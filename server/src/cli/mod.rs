@@ -2,6 +2,7 @@
 
 mod advance;
 mod attrs;
+mod audit;
 mod completions;
 mod demo;
 mod end_hold;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Export(export::Export),
     Mirror(mirror::Mirror),
+    Audit(audit::Audit),
     EndHold(end_hold::EndHold),
     Info(info::Info),
     Top(top::Top),
@@ -119,6 +121,7 @@ pub(crate) fn run(
         Command::Demo(command) => command.run(output),
         Command::Inspect(command) => command.run(output),
         Command::Policy(command) => command.run(output),
+        Command::Audit(command) => command.run(output),
         Command::Run(command) => command.run(globals.deadline, socket),
         command => with_client(globals.deadline, socket, output, command),
     };
@@ -163,7 +166,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Completions(_)
+        Command::Audit(_)
+        | Command::Completions(_)
         | Command::Demo(_)
         | Command::ExecHeld(_)
         | Command::Inspect(_)
