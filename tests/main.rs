@@ -8,6 +8,7 @@ mod advance;
 mod attributes;
 mod audit;
 mod authority;
+mod canary;
 mod cli;
 mod conformance;
 mod crowd;
