@@ -12,6 +12,7 @@ use rustix::process::geteuid;
 use sessiond_proto::{Reason, v1};
 use tonic::{Code, Status};
 
+use crate::cli::run::run;
 use crate::harness::{Client, Daemon, Held, channel, expect_reason, pts, random_session, within};
 
 /// Size of the disk: enough for a store that has just been made, and little more.
@@ -118,6 +119,13 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     assert_eq!(alice.state.map(|state| state.channels), last.state.map(|state| state.channels));
     let bob = client.load("bob").await.session.and_then(|session| session.state);
     assert_eq!(bob.map(|state| state.pts), Some(8));
+
+    // That holds were let go is on record, since room was kept for it.
+    let dir = daemon.dir();
+    run(&daemon, &["audit", "verify", "--dir", dir.to_str().expect("UTF-8")]).await.text();
+    let record = fs::read_to_string(dir.join("audit.jsonl")).expect("there");
+    let is_recorded = |event: &str| record.contains(&format!("\"event\":\"{event}\""));
+    assert!(is_recorded("hold_released") && is_recorded("hold_ended") && !is_recorded("missed"), "{record}");
 }
 
 #[tokio::test]

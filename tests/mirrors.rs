@@ -75,7 +75,7 @@ async fn after_a_stop_every_file_is_whole_and_has_the_newest_state() {
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o600);
     }
     assert_eq!(stock::integrity(&daemon.dir().join("sessiond.db")).expect("readable"), "ok");
-    expected.extend(["sessiond.db", "sessiond.lock", "sessiond.reserve"].map(str::to_owned));
+    expected.extend(["audit.jsonl", "sessiond.db", "sessiond.lock", "sessiond.reserve"].map(str::to_owned));
     expected.sort_unstable();
     let entries = fs::read_dir(daemon.dir()).expect("readable").map(|entry| entry.expect("readable"));
     let mut there: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("UTF-8")).collect();

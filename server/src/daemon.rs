@@ -14,6 +14,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tracing::{error, info, warn};
 
 use crate::{
+    audit::{self, Audit, Event, Record},
     caller::MAX_STREAMS,
     config::{AbstractName, Config, EngineKind},
     directory::{DataDirectory, DirectoryError},
@@ -66,6 +67,8 @@ pub(crate) enum Error {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
     #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
     #[error(transparent)]
@@ -89,23 +92,27 @@ pub(crate) async fn run(config: Config, handed_over: HandedOver) -> Result<(), E
     let started = SystemTime::now();
     // Dropped last: who waits for the end of the daemon may start another then.
     let mut life_lines = config.life_lines.then(|| LifeLines::bind(&config.socket)).transpose()?;
-    let (engine, _directory) = open_engine(&config, open_files).await?;
+    let (engine, directory) = open_engine(&config, open_files).await?;
+    let audit = open_audit(directory.as_ref()).await?;
+    audit.note(&Record::of(Event::Started).note(env!("CARGO_PKG_VERSION")));
     let listeners = listen(&config, handed_over, policy.clone())?;
     if let Some(reload) = reload {
-        tokio::spawn(read_again(policy.clone(), listeners.door(), reload));
+        tokio::spawn(read_again(policy.clone(), audit.clone(), listeners.door(), reload));
     }
     let (stopper, shutdown) = shutdown::channel();
     let timing = Timing { hand_over_delay: config.hand_over_delay, resume_window: config.resume_window };
-    let holds = Holds::new(Arc::clone(&engine), timing, shutdown.clone());
+    let holds = Holds::new(Arc::clone(&engine), audit.clone(), timing, shutdown.clone());
     holds.restore();
     let snapshots = Snapshots::default();
     tokio::spawn(snapshots.clone().tend(shutdown.clone()));
+    tokio::spawn(audit.clone().tend(shutdown.clone()));
     let daemon = Daemon {
         engine: Arc::clone(&engine),
         holds,
         snapshots,
         transfers: Transfers::default(),
         policy,
+        audit: audit.clone(),
         shutdown: shutdown.clone(),
         started,
     };
@@ -130,18 +137,21 @@ pub(crate) async fn run(config: Config, handed_over: HandedOver) -> Result<(), E
     };
     stopper.stop();
     engine.close().await;
+    audit.note(&Record::of(Event::Stopped));
+    audit.close().await;
     info!("stopped");
     served
 }
 
 /// Reads the policy again whenever it is asked to. A bad one changes nothing.
-async fn read_again(policy: Policy, door: Option<Door>, mut asked: Signal) {
+async fn read_again(policy: Policy, audit: Audit, door: Option<Door>, mut asked: Signal) {
     while asked.recv().await.is_some() {
         match policy.read_again() {
             Ok(rules) => {
                 if let Some(door) = &door {
                     door.open_as_wide_as(&policy);
                 }
+                audit.note(&Record::of(Event::PolicyChanged).note(rules_text(rules)));
                 info!(rules, "the policy was read again");
             }
             Err(error) => {
@@ -150,6 +160,10 @@ async fn read_again(policy: Policy, door: Option<Door>, mut asked: Signal) {
             }
         }
     }
+}
+
+fn rules_text(rules: Option<usize>) -> String {
+    rules.map_or_else(|| "no rules".to_owned(), |rules| format!("rules: {rules}"))
 }
 
 /// The sockets of the configuration, or those that were handed over in their place.
@@ -206,6 +220,17 @@ pub(crate) async fn open_engine(
     Ok((Arc::new(engine), Some(directory)))
 }
 
+/// The record of who uses what, in the directory where that is.
+pub(crate) async fn open_audit(directory: Option<&DataDirectory>) -> Result<Audit, audit::OpenError> {
+    let Some(directory) = directory else {
+        info!("there is no audit record: sessions are in memory only");
+        return Ok(Audit::none());
+    };
+    let path = directory.path().to_owned();
+    let opening = spawn_blocking(move || Audit::open(&path));
+    opening.await.expect("opening does not panic, and is never cancelled")
+}
+
 async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     let reflection = || {
@@ -233,9 +258,9 @@ async fn serve(listeners: Listeners, daemon: Daemon, stop: impl Future<Output = 
         .initial_connection_window_size(CONNECTION_WINDOW)
         .layer(MapResponseLayer::new(service::in_our_words))
         .layer(MapRequestLayer::new(service::bounded))
-        .add_service(service::gated(health_service, &daemon.policy))
-        .add_service(service::gated(reflection().build_v1()?, &daemon.policy))
-        .add_service(service::gated(reflection().build_v1alpha()?, &daemon.policy))
+        .add_service(service::gated(health_service, &daemon))
+        .add_service(service::gated(reflection().build_v1()?, &daemon))
+        .add_service(service::gated(reflection().build_v1alpha()?, &daemon))
         .add_service(service::session_service(daemon.clone()))
         .add_service(service::peer_service(daemon.clone()))
         .add_service(service::attribute_service(daemon.clone()))
@@ -259,6 +284,7 @@ impl Error {
             Self::Open(OpenError::InUse { .. }) => Exit::TempFailure,
             Self::Open(OpenError::OldSqlite(_)) => Exit::Software,
             Self::Open(OpenError::Io { .. }) | Self::Serve(_) => Exit::Io,
+            Self::Audit(error) => error.exit(),
             Self::Listen(error) => error.exit(),
         }
     }

@@ -1,6 +1,7 @@
 //! sessiond: the daemon and its command line.
 
 mod allowance;
+mod audit;
 mod caller;
 mod cli;
 mod config;

@@ -26,6 +26,9 @@ async fn a_stopped_daemons_session_is_exported_whole_and_a_running_ones_is_refus
     let expected = daemon.home().join("expected.session");
     write(&contents, Format::Kurigram, &Wanting::default(), &expected).expect("written");
     assert!(read(&out, Format::Kurigram) == read(&expected, Format::Kurigram));
+    let shown = run(&daemon, &["audit", "show", "alice", "--json", "--dir", text(&dir)]).await.objects();
+    let last = shown.last().expect("it is recorded");
+    assert_eq!((&last["event"], &last["note"]), (&"exported".into(), &"offline".into()));
 
     daemon.start_again().await;
     let client = daemon.client().await;

@@ -1,5 +1,6 @@
 //! The command line: what each command does, says to people and to programs, and exits with.
 
+mod audit;
 mod certs;
 mod completions;
 mod demo;

@@ -26,6 +26,7 @@ const DOCUMENTS: [&str; 10] = [
     "SECURITY.md",
     "STYLE.md",
     "docs/attributes.md",
+    "docs/audit.md",
     "docs/formats.md",
     "docs/libraries.md",
     "docs/performance.md",

@@ -3,13 +3,14 @@
 use crate::{code, code::Mention, sources::Source};
 
 /// The server's modules, from the command line down. A module imports from the rows below its own, and nothing else.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["cli"],
     &["daemon"],
     &["readiness"],
     &["config", "listener"],
     &["service"],
     &["holds", "policy", "transfer", "watch"],
+    &["audit"],
     &["caller", "directory", "engine"],
     &["allowance", "shutdown"],
     // What knows nothing of sessions.

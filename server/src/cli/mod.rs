@@ -2,6 +2,7 @@
 
 mod advance;
 mod attrs;
+mod audit;
 mod certs;
 mod completions;
 mod demo;
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Export(export::Export),
     Mirror(mirror::Mirror),
+    Audit(audit::Audit),
     EndHold(end_hold::EndHold),
     Info(info::Info),
     Top(top::Top),
@@ -116,6 +118,7 @@ pub(crate) fn run(command: Command, globals: &Globals, place: Place, program: &c
         Command::Demo(command) => command.run(output),
         Command::Inspect(command) => command.run(output),
         Command::Policy(command) => command.run(output),
+        Command::Audit(command) => command.run(output),
         Command::Run(command) => command.run(globals.deadline, place.socket),
         command => with_client(globals.deadline, place, output, command),
     };
@@ -156,7 +159,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Top(command) => command.run(context).await,
         Command::DemoWorker(command) => command.run(context).await,
         Command::DemoWatcher(command) => command.run(context).await,
-        Command::Certs(_)
+        Command::Audit(_)
+        | Command::Certs(_)
         | Command::Completions(_)
         | Command::Demo(_)
         | Command::ExecHeld(_)

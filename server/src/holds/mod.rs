@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
+    audit::{Audit, Event, Record},
     caller::Caller,
     engine::{Bearer, Engine, Error, Hold, HoldStatus, Holder, LostReason, Op, Revision, TokenHash, Write},
     shutdown::Shutdown,
@@ -61,6 +62,7 @@ pub(crate) enum Patience {
 
 struct Inner {
     engine: Arc<dyn Engine>,
+    audit: Audit,
     timing: Timing,
     shutdown: Shutdown,
     seats: Mutex<HashMap<SessionName, Arc<Seat>>>,
@@ -83,8 +85,8 @@ struct SeatRef {
 }
 
 impl Holds {
-    pub(crate) fn new(engine: Arc<dyn Engine>, timing: Timing, shutdown: Shutdown) -> Self {
-        Self(Arc::new(Inner { engine, timing, shutdown, seats: Mutex::default() }))
+    pub(crate) fn new(engine: Arc<dyn Engine>, audit: Audit, timing: Timing, shutdown: Shutdown) -> Self {
+        Self(Arc::new(Inner { engine, audit, timing, shutdown, seats: Mutex::default() }))
     }
 
     /// Takes over the holds that the store has from before this start: those of living processes may be resumed, those of
@@ -116,6 +118,17 @@ impl Holds {
 
     /// Goes on with a hold on a new stream. The stream that it had is told that it lost it.
     pub(crate) async fn resume(&self, claim: Claim, token: Token) -> Result<HoldStream, Error> {
+        let pending = self.0.audit.begin(claim.record(Event::HoldResumed))?;
+        match self.attach(&claim, &token).await {
+            Ok(attachment) => {
+                pending.done(|record| record.at(attachment.fence()))?;
+                Ok(HoldStream::resumed(self.clone(), claim, token, attachment))
+            }
+            Err(error) => Err(pending.failed(error)),
+        }
+    }
+
+    async fn attach(&self, claim: &Claim, token: &Token) -> Result<tenure::Attachment, Error> {
         let bearer = Bearer { token: TokenHash::of(token.expose()), principal: claim.caller.principal() };
         let current =
             self.current(&claim.name).filter(|hold| hold.token == bearer.token).ok_or(Error::Fenced)?;
@@ -125,7 +138,7 @@ impl Holds {
         }
         let tenure = self.seat(&claim.name).tenure_of(current.fence).ok_or(Error::Fenced)?;
         let label = if claim.label.is_empty() { current.holder.label.clone() } else { claim.label.clone() };
-        let holder = Arc::new(Holder { since: current.holder.since, ..holder(&claim, label) });
+        let holder = Arc::new(Holder { since: current.holder.since, ..holder(claim, label) });
         // Kept before the engine is asked, so that the hold cannot run out in between; and taken from the stream that it is
         // on only when the engine has agreed.
         let resumption = tenure.resume().ok_or(Error::Fenced)?;
@@ -133,14 +146,22 @@ impl Holds {
         self.0.engine.commit(write).await?;
         let attachment = resumption.attach(claim.caller.process().cloned());
         self.seat(&claim.name).changed();
-        Ok(HoldStream::resumed(self.clone(), claim, token, attachment))
+        Ok(attachment)
     }
 
     /// Lets a hold go.
-    pub(crate) async fn release(&self, name: &SessionName, bearer: Bearer) -> Result<(), Error> {
+    pub(crate) async fn release(
+        &self,
+        caller: &Caller,
+        name: &SessionName,
+        bearer: Bearer,
+    ) -> Result<(), Error> {
         let hold = self.0.engine.hold(name);
         let write = Write { bearer: Some(bearer), ..Write::own(name.clone(), Op::Release) };
-        self.0.engine.commit(write).await?;
+        let released = self.0.engine.commit(write).await;
+        released.inspect_err(|error| self.0.audit.refused("Release", caller, name, error))?;
+        let record = Record::of_call(Event::HoldReleased, "Release", caller).session(name);
+        self.0.audit.note(&record.of_hold(hold.as_deref()));
         if let Some(tenure) = hold.and_then(|hold| self.seat(name).tenure_of(hold.fence)) {
             tenure.end(End::Released);
             self.vacate(name, &tenure);
@@ -150,7 +171,7 @@ impl Holds {
     }
 
     /// Ends a session's hold, whoever has it.
-    pub(crate) async fn end(&self, name: &SessionName) -> Result<(), Error> {
+    pub(crate) async fn end(&self, caller: &Caller, name: &SessionName) -> Result<(), Error> {
         let reason = LostReason::EndedByAdmin;
         let held = self.0.engine.hold(name).filter(|hold| hold.status == HoldStatus::Held);
         let Some(hold) = held else { return Ok(()) };
@@ -159,6 +180,8 @@ impl Holds {
             tenure.end(End::Lost(reason));
             self.seat(name).changed();
         }
+        let record = Record::of_call(Event::HoldEnded, "EndHold", caller).session(name);
+        self.0.audit.note(&record.of_hold(Some(&hold)));
         info!(session = %name, holder = hold.holder.describe(), "hold ended by an operator");
         Ok(())
     }
@@ -176,7 +199,15 @@ impl Holds {
         let hash = TokenHash::of(token.expose());
         let holder = Arc::new(holder(claim, claim.label.clone()));
         let op = Op::Grant { holder: Arc::clone(&holder), token: hash };
-        let granted = self.0.engine.grant(Write::own(claim.name.clone(), op)).await;
+        let pending = self.0.audit.begin(claim.record(Event::HoldGranted))?;
+        let granted = match self.0.engine.grant(Write::own(claim.name.clone(), op)).await {
+            // Whether that is a refusal is for the stream to say: it may wait.
+            Err(error @ Error::Held(_)) => {
+                pending.nothing();
+                Err(error)
+            }
+            granted => pending.end(granted),
+        };
         if matches!(granted, Err(Error::StorageFailed)) {
             self.take_back(claim, hash).await;
         }
@@ -240,6 +271,7 @@ impl Holds {
             }
         }
         tenure.end(End::Lost(LostReason::Gone));
+        self.0.audit.note(&Record::of(Event::HoldLost).session(name).at(tenure.fence()));
         info!(session = %name, fence, "hold ended: its client is gone");
     }
 
@@ -261,6 +293,13 @@ impl Holds {
 
     fn current(&self, name: &SessionName) -> Option<Arc<Hold>> {
         self.0.engine.hold(name).filter(|hold| hold.status == HoldStatus::Held)
+    }
+}
+
+impl Claim {
+    /// A record of what is done with the session for whoever claims it.
+    fn record(&self, event: Event) -> Record {
+        Record::of_call(event, "Hold", &self.caller).session(&self.name).label(&self.label)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{Claim, End, Holds, Patience, SeatRef, tenure::Attachment};
 use crate::{
+    audit::Event,
     engine::{Bearer, Error, Holder, Loaded, LostReason, Place, Revision, TokenHash},
     process::Process,
 };
@@ -168,7 +169,7 @@ impl HoldStream {
                 match self.holds.grant(&self.claim).await {
                     Ok((token, attachment)) => return Ok(Some(Turn::Take(token, attachment))),
                     Err(Error::Held(_)) if self.claim.patience == Patience::Wait => elsewhere = true,
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(self.refused(error)),
                 }
             }
             let holder = self.holds.current(&self.claim.name).map(|hold| Arc::clone(&hold.holder));
@@ -181,7 +182,7 @@ impl HoldStream {
             } else if tenure.is_some_and(|tenure| tenure.is_alive())
                 && let Some(holder) = holder
             {
-                return Err(Error::Held(holder).into());
+                return Err(self.refused(Error::Held(holder)));
             }
             tokio::select! {
                 // The seat is kept here, so its sender is never gone.
@@ -197,10 +198,22 @@ impl HoldStream {
     async fn granted(&self, token: Token, attachment: &Attachment) -> Result<Granted, HoldEnd> {
         let bearer =
             Bearer { token: TokenHash::of(token.expose()), principal: self.claim.caller.principal() };
-        let Loaded { session, revision, holder: _ } =
-            self.holds.0.engine.load(&self.claim.name, Some(&bearer)).await?;
+        let loaded = self.holds.0.engine.load(&self.claim.name, Some(&bearer)).await;
+        let Loaded { session, revision, holder: _ } = loaded.map_err(|error| self.refused(error))?;
+        if let Some(session) = &session {
+            let record = self.claim.record(Event::KeysHandedOut).keys_of(session).at(revision);
+            if record.has_keys() {
+                self.holds.0.audit.record(&record)?;
+            }
+        }
         let resume_within = self.holds.0.timing.resume_window;
         Ok(Granted { token, fence: attachment.fence(), revision, session, resume_within })
+    }
+
+    /// Records why this client does not get the session, if that is for want of rights.
+    fn refused(&self, error: Error) -> HoldEnd {
+        self.holds.0.audit.refused("Hold", &self.claim.caller, &self.claim.name, &error);
+        error.into()
     }
 
     async fn ended(&mut self, mut attachment: Attachment) -> Result<End, HoldEnd> {

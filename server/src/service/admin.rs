@@ -4,6 +4,7 @@ use tracing::instrument;
 
 use super::{Daemon, FEATURES, Refusal, caller, export, import, parse, place, streams::ResponseStream};
 use crate::{
+    audit::{Event, Record},
     engine::{Figures, Settled},
     policy::Permission,
 };
@@ -17,8 +18,9 @@ impl AdminService for Daemon {
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn end_hold(&self, request: Request<v1::EndHoldRequest>) -> Answer<v1::EndHoldResponse> {
         let name = parse::name(&request.get_ref().name)?;
-        self.permit(&caller(&request)?, Permission::Admin, &name)?;
-        self.holds.end(&name).await.map_err(Refusal::from)?;
+        let caller = caller(&request)?;
+        self.permit(&caller, Permission::Admin, &name)?;
+        self.holds.end(&caller, &name).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::EndHoldResponse {}))
     }
 
@@ -46,8 +48,14 @@ impl AdminService for Daemon {
         let v1::SettleMirrorRequest { name, action } = request.into_inner();
         let (name, action) = (parse::name(&name)?, parse::mirror_action(action)?);
         self.permit(&caller, Permission::Admin, &name)?;
-        let settled = self.engine.settle_mirror(&name, action).await.map_err(Refusal::from)?;
+        let record = Record::of_call(Event::MirrorSettled, "SettleMirror", &caller).session(&name);
+        let pending = self.audit.begin(record).map_err(Refusal::from)?;
+        let settled = match self.engine.settle_mirror(&name, action).await {
+            Ok(settled) => settled,
+            Err(error) => return Err(Refusal::from(pending.failed(error)).into()),
+        };
         let Settled { revision, kept_as } = settled;
+        pending.done(|record| record.at(revision)).map_err(Refusal::from)?;
         Ok(Response::new(v1::SettleMirrorResponse { revision, kept_as: kept_as.unwrap_or_default() }))
     }
 

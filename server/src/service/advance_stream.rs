@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
     caller::Caller,
-    engine::{Bearer, Op, Outcome, Write, weight},
+    engine::{Bearer, Error, Op, Outcome, Write, weight},
     policy::Permission,
 };
 
@@ -153,7 +153,8 @@ impl Changes {
         };
         let permitted = self.daemon.permit_write(&self.caller, Permission::Hold, &write);
         permitted.map_err(|denied| refused(self.sequence + 1, denied))?;
-        let outcome = self.daemon.engine.commit(write).await;
+        let noting = |error: &Error| self.daemon.audit.refused("AdvanceStream", &self.caller, name, error);
+        let outcome = self.daemon.engine.commit(write).await.inspect_err(noting);
         let outcome = outcome.map_err(|error| refused(self.sequence + 1, error.into()))?;
         let Outcome { revision, applied, refused: error } = outcome;
         self.sequence += i64::try_from(applied).unwrap_or(i64::MAX);

@@ -35,7 +35,9 @@ impl AttributeService for Daemon {
         let keep = Keep::PutAttributes { attributes, delete: delete_keys };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
         self.permit_write(&caller, Permission::Peers, &write)?;
-        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        let name = write.name.clone();
+        let result = self.engine.commit(write).await;
+        let revision = self.noting("PutAttributes", &caller, &name, result)?.revision;
         debug!(revision, "attributes put");
         Ok(Response::new(v1::PutAttributesResponse { revision }))
     }
@@ -51,7 +53,8 @@ impl AttributeService for Daemon {
         check_keys("keys", &keys)?;
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
         self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
-        let (found, revision) = self.engine.attributes(&name, bearer, keys).await.map_err(Refusal::from)?;
+        let result = self.engine.attributes(&name, bearer, keys).await;
+        let (found, revision) = self.noting("GetAttributes", &caller, &name, result)?;
         let attributes = found.into_iter().map(Into::into).collect();
         Ok(Response::new(v1::GetAttributesResponse { attributes, revision }))
     }
@@ -74,7 +77,7 @@ impl AttributeService for Daemon {
         // One more, to know whether there are any after the page.
         let range = AttributeRange { prefix: prefix.clone(), after, count: size + 1, bytes: PAGE_BYTES };
         let told = self.engine.list_attributes(&name, bearer, range).await;
-        let (mut attributes, revision) = told.map_err(Refusal::from)?;
+        let (mut attributes, revision) = self.noting("ListAttributes", &caller, &name, told)?;
         let is_full = attributes.iter().map(Attribute::bytes).sum::<usize>() >= PAGE_BYTES;
         let more = attributes.len() > size || is_full;
         attributes.truncate(size);
@@ -107,7 +110,9 @@ impl AttributeService for Daemon {
         let keep = Keep::DeleteAttributes { keys, prefix };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
         self.permit_write(&caller, Permission::Peers, &write)?;
-        let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
+        let name = write.name.clone();
+        let result = self.engine.commit(write).await;
+        let outcome = self.noting("DeleteAttributes", &caller, &name, result)?;
         let (revision, deleted) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, deleted, "attributes deleted");
         Ok(Response::new(v1::DeleteAttributesResponse { revision, deleted }))

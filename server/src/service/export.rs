@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use futures_util::{StreamExt as _, stream};
-use sessiond_proto::v1;
+use sessiond_proto::{SessionName, v1};
 use sessiond_session::formats::Wanting;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::{Daemon, Place, Refusal, parse, streams::ResponseStream};
 use crate::{
+    audit::Event,
     caller::Caller,
     policy::Permission,
-    transfer::{Export, GivenOut, Losses},
+    transfer::{Error, Export, GivenOut, Losses},
 };
 
 /// Bytes of a file in one message: well below what clients take, unless they say otherwise.
@@ -40,9 +41,19 @@ pub(super) async fn export(
         bearer: parse::bearer(&token, caller)?,
     };
     daemon.permit(caller, Permission::Admin, &export.name)?;
-    let given_out = daemon.transfers.export(&*daemon.engine, export).await?;
+    let (session, to) = (export.name.clone(), export.format.name());
+    let given_out = daemon.transfers.export(&*daemon.engine, export).await;
+    let given_out = given_out.inspect_err(|error| note_refusal(daemon, caller, &session, error))?;
+    let record = daemon.record_of(Event::Exported, "Export", caller, &session);
+    daemon.audit.record(&record.format(to).at(given_out.revision))?;
     info!(session = name, revision = given_out.revision, format, "exported");
     Ok(given_out)
+}
+
+fn note_refusal(daemon: &Daemon, caller: &Caller, name: &SessionName, error: &Error) {
+    if let Error::Engine(error) = error {
+        daemon.audit.refused("Export", caller, name, error);
+    }
 }
 
 /// Tells it, in as many messages as it takes.

@@ -1,4 +1,4 @@
-use sessiond_proto::v1;
+use sessiond_proto::{SessionName, v1};
 use sessiond_session::{InvalidSession, formats::Imported};
 use tonic::{Status, Streaming};
 use tracing::info;
@@ -6,9 +6,11 @@ use zeroize::Zeroizing;
 
 use super::{Daemon, Refusal, parse};
 use crate::{
+    audit::{Event, Pending},
     caller::Caller,
+    engine,
     policy::Permission,
-    transfer::{Existing, Import, TakenIn},
+    transfer::{Error, Existing, Import, TakenIn},
 };
 
 /// A part of what is imported.
@@ -31,7 +33,8 @@ pub(super) async fn import(
     let (import, mut piece) = parsed(first, caller)?;
     let name = import.name.clone();
     daemon.permit(caller, Permission::Admin, &name)?;
-    let mut intake = transfers.begin(&**engine, &import).await.map_err(Refusal::from)?;
+    let begun = transfers.begin(&**engine, &import).await;
+    let mut intake = begun.map_err(|error| refused(daemon, caller, &name, error))?;
     loop {
         intake.take(piece.file, piece.data).map_err(Refusal::from)?;
         if piece.last {
@@ -45,9 +48,42 @@ pub(super) async fn import(
         };
         piece = later(request)?;
     }
-    let taken_in = transfers.import(&**engine, import, intake).await.map_err(Refusal::from)?;
+    let pending = daemon.audit.begin(daemon.record_of(Event::Imported, "Import", caller, &name));
+    let pending = pending.map_err(Refusal::from)?;
+    let taken_in = match transfers.import(&**engine, import, intake).await {
+        Ok(taken_in) => taken_in,
+        Err(error) => return Err(not_taken_in(pending, error).into()),
+    };
+    let (session, format) = (&taken_in.session, taken_in.imported.format.name());
+    let recorded = pending.done(|record| record.format(format).keys_of(session).at(taken_in.revision));
+    recorded.map_err(Refusal::from)?;
     info!(session = %name, revision = taken_in.revision, format = taken_in.imported.format.name(), "imported");
     Ok(taken_in.into())
+}
+
+/// An import that is refused before anything is sent.
+fn refused(daemon: &Daemon, caller: &Caller, name: &SessionName, error: Error) -> Refusal {
+    if let Error::Engine(error) = &error {
+        daemon.audit.refused("Import", caller, name, error);
+    }
+    error.into()
+}
+
+/// An import that failed. Where that was in what was read, nothing was done; where it was in writing, some of it may be there.
+fn not_taken_in(pending: Pending, error: Error) -> Refusal {
+    match error {
+        Error::Engine(error @ (engine::Error::Fenced | engine::Error::NotPermitted)) => {
+            pending.failed(error).into()
+        }
+        Error::Engine(error) => {
+            drop(pending);
+            error.into()
+        }
+        error => {
+            pending.nothing();
+            error.into()
+        }
+    }
 }
 
 async fn next(

@@ -10,6 +10,7 @@ mod list;
 mod parse;
 mod peer;
 mod permit;
+mod recorded;
 mod session;
 mod status;
 mod streams;
@@ -29,6 +30,7 @@ use tonic::{
 };
 
 use crate::{
+    audit::Audit,
     caller::Caller,
     engine::Engine,
     holds::Holds,
@@ -38,6 +40,7 @@ use crate::{
     watch::Snapshots,
 };
 
+use recorded::note_denial;
 use status::Refusal;
 pub(crate) use status::in_our_words;
 pub(crate) use unfinished::bounded;
@@ -57,47 +60,58 @@ pub(crate) struct Daemon {
     pub(crate) snapshots: Snapshots,
     pub(crate) transfers: Transfers,
     pub(crate) policy: Policy,
+    pub(crate) audit: Audit,
     pub(crate) shutdown: Shutdown,
     pub(crate) started: std::time::SystemTime,
 }
 
 /// Lets nobody in whom the policy does not know, nor who asks too often.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Policy);
+pub(crate) struct Gate {
+    policy: Policy,
+    audit: Audit,
+}
 
 /// Any service behind the gate.
-pub(crate) fn gated<S>(service: S, policy: &Policy) -> InterceptedService<S, Gate> {
-    InterceptedService::new(service, Gate(policy.clone()))
+pub(crate) fn gated<S>(service: S, daemon: &Daemon) -> InterceptedService<S, Gate> {
+    InterceptedService::new(service, Gate::of(daemon))
 }
 
 /// The service of sessions.
 pub(crate) fn session_service(daemon: Daemon) -> InterceptedService<Sessions, Gate> {
-    let gate = Gate(daemon.policy.clone());
+    let gate = Gate::of(&daemon);
     InterceptedService::new(Sessions::new(daemon), gate)
 }
 
 /// The service of what sessions know of others.
 pub(crate) fn peer_service(daemon: Daemon) -> InterceptedService<PeerServiceServer<Daemon>, Gate> {
-    let gate = Gate(daemon.policy.clone());
+    let gate = Gate::of(&daemon);
     InterceptedService::new(PeerServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
 }
 
 /// The service of what single libraries keep.
 pub(crate) fn attribute_service(daemon: Daemon) -> InterceptedService<AttributeServiceServer<Daemon>, Gate> {
-    let gate = Gate(daemon.policy.clone());
+    let gate = Gate::of(&daemon);
     InterceptedService::new(AttributeServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
 }
 
 /// The service for operators.
 pub(crate) fn admin_service(daemon: Daemon) -> InterceptedService<AdminServiceServer<Daemon>, Gate> {
-    let gate = Gate(daemon.policy.clone());
+    let gate = Gate::of(&daemon);
     InterceptedService::new(AdminServiceServer::new(daemon).max_decoding_message_size(MAX_MESSAGE), gate)
+}
+
+impl Gate {
+    fn of(daemon: &Daemon) -> Self {
+        Self { policy: daemon.policy.clone(), audit: daemon.audit.clone() }
+    }
 }
 
 impl Interceptor for Gate {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let caller = request.extensions().get::<Caller>().ok_or(Refusal::Denied(Denied::Stranger))?;
-        self.0.admits(caller).map_err(Refusal::from)?;
+        let admitted = self.policy.admits(caller);
+        admitted.inspect_err(|denied| note_denial(&self.audit, caller, denied)).map_err(Refusal::from)?;
         match &caller.allowance {
             Some(allowance) if !allowance.ask() => Err(Refusal::Requests.into()),
             _ => Ok(request),

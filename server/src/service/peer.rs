@@ -34,7 +34,9 @@ impl PeerService for Daemon {
         let peers = peers.into_iter().map(Peer::try_from).collect::<Result<_, _>>().map_err(Refusal::from)?;
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(Keep::PutPeers(peers)))?;
         self.permit_write(&caller, Permission::Peers, &write)?;
-        let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
+        let name = write.name.clone();
+        let result = self.engine.commit(write).await;
+        let outcome = self.noting("PutPeers", &caller, &name, result)?;
         let (revision, changed) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, changed, "peers put");
         Ok(Response::new(v1::PutPeersResponse { revision, changed }))
@@ -48,7 +50,8 @@ impl PeerService for Daemon {
         let keys = keys.into_iter().map(key).collect::<Result<_, _>>()?;
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
         self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
-        let (found, revision) = self.engine.peers(&name, bearer, keys).await.map_err(Refusal::from)?;
+        let result = self.engine.peers(&name, bearer, keys).await;
+        let (found, revision) = self.noting("GetPeers", &caller, &name, result)?;
         let results = found.into_iter().map(|peer| v1::PeerResult { peer: peer.map(Into::into) }).collect();
         Ok(Response::new(v1::GetPeersResponse { results, revision }))
     }
@@ -63,7 +66,8 @@ impl PeerService for Daemon {
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
         self.permit_holder(&caller, Permission::Peers, &name, &bearer)?;
         let filter = PeerFilter { kinds, after_id, seen_after };
-        let listing = self.engine.list_peers(&name, bearer, filter).await.map_err(Refusal::from)?;
+        let result = self.engine.list_peers(&name, bearer, filter).await;
+        let listing = self.noting("ListPeers", &caller, &name, result)?;
         let revision = listing.revision;
         Ok(Response::new(list(Told { daemon: self.clone(), revision, rest: Some(listing), _place: place })))
     }
@@ -87,7 +91,9 @@ impl PeerService for Daemon {
         };
         let write = parse::by_holder(&name, &token, &caller, Op::Keep(keep))?;
         self.permit_write(&caller, Permission::Peers, &write)?;
-        let outcome = self.engine.commit(write).await.map_err(Refusal::from)?;
+        let name = write.name.clone();
+        let result = self.engine.commit(write).await;
+        let outcome = self.noting("DeletePeers", &caller, &name, result)?;
         let (revision, deleted) = (outcome.revision, parse::count(outcome.applied));
         debug!(revision, deleted, "peers deleted");
         Ok(Response::new(v1::DeletePeersResponse { revision, deleted }))

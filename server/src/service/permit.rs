@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sessiond_proto::SessionName;
 
-use super::{Daemon, Refusal};
+use super::{Daemon, Refusal, recorded::note_denial};
 use crate::{
+    audit::Audit,
     caller::Caller,
     engine::{Bearer, Hold, HoldStatus, Selection, TokenHash, Write},
     holds::{Claim, Token},
@@ -18,6 +19,8 @@ use crate::{
 /// is the same.
 pub(super) struct Permit {
     policy: Policy,
+    audit: Audit,
+    caller: Caller,
     /// The policy's when it was asked last.
     version: u64,
     ask: Ask,
@@ -34,12 +37,12 @@ impl Daemon {
         permission: Permission,
         name: &SessionName,
     ) -> Result<(), Refusal> {
-        Ok(self.policy.permit(caller, permission, name)?)
+        self.noting_denial(caller, self.policy.permit(caller, permission, name))
     }
 
     /// With which sessions a caller may do something, without holding them; refused if there can be none.
     pub(super) fn permit_some(&self, caller: &Caller, permission: Permission) -> Result<Visible, Refusal> {
-        Ok(self.policy.permitted(caller, permission)?)
+        self.noting_denial(caller, self.policy.permitted(caller, permission))
     }
 
     /// Whether a caller may do something with a session that it says it holds.
@@ -51,7 +54,7 @@ impl Daemon {
         bearer: &Bearer,
     ) -> Result<(), Refusal> {
         let label = || self.label(name, &bearer.token);
-        Ok(self.policy.permit_labelled(caller, permission, name, label)?)
+        self.noting_denial(caller, self.policy.permit_labelled(caller, permission, name, label))
     }
 
     /// The same, of a write.
@@ -79,15 +82,15 @@ impl Daemon {
 impl Permit {
     /// Whether a caller may watch what it selects. What it did not select name by name is narrowed to what it may see.
     pub(super) fn to_watch(
-        policy: &Policy,
-        caller: Caller,
+        daemon: &Daemon,
+        caller: &Caller,
         selection: &mut Selection,
     ) -> Result<Self, Refusal> {
         if selection.prefix.is_some() {
-            selection.visible = policy.permitted(&caller, Permission::Watch)?;
+            selection.visible = daemon.permit_some(caller, Permission::Watch)?;
         }
-        let selection = selection.clone();
-        Self::new(policy, move |policy| {
+        let (caller, selection) = (caller.clone(), selection.clone());
+        Self::new(daemon, &caller.clone(), move |policy| {
             let mut names = selection.names.iter();
             names.try_for_each(|name| policy.permit(&caller, Permission::Watch, name))?;
             if selection.prefix.is_some() {
@@ -106,27 +109,34 @@ impl Permit {
         let kept = shown.filter(|_| label.is_empty());
         let kept = kept.map(|token| daemon.label(&name, &TokenHash::of(token.expose())));
         let label = kept.unwrap_or(Some(label));
-        Self::new(&daemon.policy, move |policy| {
+        Self::new(daemon, &caller.clone(), move |policy| {
             policy.permit_labelled(&caller, Permission::Hold, &name, || label.clone())
         })
     }
 
     fn new(
-        policy: &Policy,
+        daemon: &Daemon,
+        caller: &Caller,
         ask: impl Fn(&Policy) -> Result<(), Denied> + Send + 'static,
     ) -> Result<Self, Refusal> {
-        let version = policy.version();
-        ask(policy)?;
-        Ok(Self { policy: policy.clone(), version, ask: Box::new(ask) })
+        let Daemon { policy, audit, .. } = daemon.clone();
+        let (version, ask) = (policy.version(), Box::new(ask));
+        let permit = Self { policy, audit, caller: caller.clone(), version, ask };
+        permit.ask_now().map(|()| permit)
     }
 
     /// Whether it is still permitted.
     pub(super) fn ask_again(&mut self) -> Result<(), Refusal> {
         let version = self.policy.version();
         if version != self.version {
-            (self.ask)(&self.policy)?;
+            self.ask_now()?;
             self.version = version;
         }
         Ok(())
+    }
+
+    fn ask_now(&self) -> Result<(), Refusal> {
+        let permitted = (self.ask)(&self.policy);
+        Ok(permitted.inspect_err(|denied| note_denial(&self.audit, &self.caller, denied))?)
     }
 }

@@ -12,6 +12,7 @@ use super::{
     streams::{self, ResponseStream},
 };
 use crate::{
+    audit::Event,
     engine::Loaded,
     holds::{Claim, Patience},
     policy::Permission,
@@ -45,7 +46,7 @@ impl SessionService for Daemon {
         let v1::ReleaseRequest { name, token } = request.into_inner();
         let (name, bearer) = (parse::name(&name)?, parse::bearer(&token, &caller)?);
         self.permit_holder(&caller, Permission::Hold, &name, &bearer)?;
-        self.holds.release(&name, bearer).await.map_err(Refusal::from)?;
+        self.holds.release(&caller, &name, bearer).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::ReleaseResponse {}))
     }
 
@@ -59,8 +60,11 @@ impl SessionService for Daemon {
             Some(bearer) => self.permit_holder(&caller, Permission::Hold, &name, bearer)?,
             None => self.permit(&caller, Permission::Watch, &name)?,
         }
-        let loaded = self.engine.load(&name, bearer.as_ref()).await.map_err(Refusal::from)?;
-        let Loaded { session, revision, holder } = loaded;
+        let loaded = self.engine.load(&name, bearer.as_ref()).await;
+        let Loaded { session, revision, holder } = self.noting("Load", &caller, &name, loaded)?;
+        if let (Some(session), Some(_)) = (&session, &bearer) {
+            self.record_keys(&caller, &name, session, revision)?;
+        }
         let holder = holder.as_deref().map(Into::into);
         Ok(Response::new(v1::LoadResponse { session: session.map(Into::into), revision, holder }))
     }
@@ -70,7 +74,8 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let write = parse::save(request.into_inner(), &caller)?;
         self.permit_write(&caller, Permission::Hold, &write)?;
-        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        let pending = self.begin_write(Event::Saved, "Save", &caller, &write)?;
+        let revision = pending.end(self.engine.commit(write).await).map_err(Refusal::from)?.revision;
         debug!(revision, "saved");
         Ok(Response::new(v1::SaveResponse { revision }))
     }
@@ -80,7 +85,8 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let write = parse::advance(request.into_inner(), &caller)?;
         self.permit_write(&caller, Permission::Hold, &write)?;
-        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        let name = write.name.clone();
+        let revision = self.noting("Advance", &caller, &name, self.engine.commit(write).await)?.revision;
         Ok(Response::new(v1::AdvanceResponse { revision }))
     }
 
@@ -101,7 +107,8 @@ impl SessionService for Daemon {
         let caller = caller(&request)?;
         let write = parse::delete(request.into_inner(), &caller)?;
         self.permit_write(&caller, Permission::Hold, &write)?;
-        let revision = self.engine.commit(write).await.map_err(Refusal::from)?.revision;
+        let pending = self.begin_write(Event::Deleted, "Delete", &caller, &write)?;
+        let revision = pending.end(self.engine.commit(write).await).map_err(Refusal::from)?.revision;
         debug!(revision, "deleted");
         Ok(Response::new(v1::DeleteResponse { revision }))
     }

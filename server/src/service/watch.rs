@@ -73,7 +73,7 @@ async fn watch(daemon: Daemon, request: Request<Body>) -> Result<Response<Body>,
     let asked = messages.message().await?;
     let asked = asked.ok_or(Refusal::Undecodable)?;
     let (mut selection, start, mode, bookmark_interval) = parse::watch(asked)?;
-    let permit = Permit::to_watch(&daemon.policy, caller, &mut selection)?;
+    let permit = Permit::to_watch(&daemon, &caller, &mut selection)?;
     let Daemon { engine, snapshots, shutdown, .. } = daemon;
     let source = Source { engine, snapshots, shutdown };
     let watcher = Watcher::new(source, selection, mode, bookmark_interval).starting(start);

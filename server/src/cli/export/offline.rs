@@ -6,6 +6,7 @@ use sessiond_client::SessionName;
 use sessiond_session::Contents;
 
 use crate::{
+    audit::{Event, Record},
     cli::failure::Failure,
     config::{Config, EngineKind},
     daemon,
@@ -31,14 +32,23 @@ pub(super) async fn read(
             format!("{} has no sessions of a daemon: choose its directory with --dir", config.dir.display());
         return Err(Failure::new(Exit::NoInput, message).into());
     }
-    let (engine, _directory) = daemon::open_engine(&config, OPEN_FILES).await.map_err(|error| {
+    let (engine, directory) = daemon::open_engine(&config, OPEN_FILES).await.map_err(|error| {
         let exit = error.exit();
         let next_step = if exit == Exit::TempFailure { "; stop it, or ask it without --offline" } else { "" };
         Failure::new(exit, format!("{:#}{next_step}", anyhow::Error::from(error)))
     })?;
+    let audit = daemon::open_audit(directory.as_ref())
+        .await
+        .map_err(|error| Failure::new(error.exit(), format!("{:#}", anyhow::Error::from(error))))?;
     let read = read_held(&*engine, name).await;
     engine.close().await;
-    Ok(read?)
+    let read = read?;
+    if let Some((_, revision)) = &read {
+        let record = Record::by_this_process(Event::Exported).session(name).at(*revision).note("offline");
+        audit.record(&record).map_err(|error| refusal(name, &error))?;
+    }
+    audit.close().await;
+    Ok(read)
 }
 
 /// Holds the session as long as it is read: its keys are for nobody else, here too.
