@@ -1,7 +1,7 @@
 //! `sessiond import`: files of all formats in one command, and one session with many peers.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -26,10 +26,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     std::fs::create_dir(&mixed)?;
     let formats: Vec<Format> = Format::ALL.into_iter().filter(|format| format.is_written()).collect();
     for (number, format) in formats.iter().cycle().take(files).enumerate() {
-        save(FEW, *format, mixed.join(format!("session-{number}")))?;
+        save(FEW, *format, &mixed.join(format!("session-{number}")))?;
     }
     let large = folder.path().join("large");
-    save(i64::try_from(peers)?, LARGEST, large.clone())?;
+    save(i64::try_from(peers)?, LARGEST, &large)?;
 
     let daemon = bench.daemon().await?;
     let what = format!("import of {files} files of {} formats, in one command", formats.len());
@@ -41,8 +41,8 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn save(peers: i64, format: Format, path: PathBuf) -> anyhow::Result<()> {
-    write(&session(peers), format, &Wanting::default(), &path).with_context(|| path.display().to_string())
+fn save(peers: i64, format: Format, path: &Path) -> anyhow::Result<()> {
+    write(&session(peers), format, &Wanting::default(), path).with_context(|| path.display().to_string())
 }
 
 /// How long the command takes, from its start to its end.
