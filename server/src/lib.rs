@@ -18,6 +18,7 @@ mod policy;
 mod principal;
 mod process;
 mod readiness;
+mod seal;
 mod service;
 mod shutdown;
 mod signal;

@@ -19,6 +19,7 @@ pub(super) const COMMANDS: [&str; 21] = [
     "rm",
     "export",
     "mirror",
+    "seal",
     "end-hold",
     "info",
     "top",

@@ -73,7 +73,7 @@ impl Ran {
 
     /// Why it refused, with this exit code: in one line, with the program's name, and nothing on its standard output.
     #[track_caller]
-    pub(super) fn refusal(self, code: i32) -> String {
+    pub(crate) fn refusal(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:?}");
         assert_eq!((self.stdout.as_str(), self.stderr.lines().count()), ("", 1), "{}", self.stderr);
         assert!(self.stderr.starts_with("sessiond: "), "{}", self.stderr);

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 9] = [
     &["service"],
     &["holds", "policy", "transfer", "watch"],
     &["caller", "directory", "engine"],
-    &["allowance", "shutdown"],
+    &["allowance", "seal", "shutdown"],
     // What knows nothing of sessions.
     &["exit", "filesystem", "hardening", "logging", "pattern", "principal", "process", "signal", "toml_file"],
 ];

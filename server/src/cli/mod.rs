@@ -25,6 +25,7 @@ mod program;
 mod render;
 mod rm;
 mod run;
+mod seal;
 mod set_user;
 mod show;
 mod source;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Export(export::Export),
     Mirror(mirror::Mirror),
+    Seal(seal::Seal),
     EndHold(end_hold::EndHold),
     Info(info::Info),
     Top(top::Top),
@@ -158,6 +160,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Rm(command) => command.run(context).await,
         Command::Export(command) => command.run(context).await,
         Command::Mirror(command) => command.run(context).await,
+        Command::Seal(command) => command.run(context).await,
         Command::EndHold(command) => command.run(context).await,
         Command::Info(command) => command.run(context).await,
         Command::Top(command) => command.run(context).await,

@@ -6,7 +6,7 @@ use std::{
 use serde::{Deserialize, Deserializer};
 use sessiond_client::Socket;
 
-use super::{AbstractName, EngineKind, Error, Span};
+use super::{AbstractName, EngineKind, Error, Seal, Span};
 use crate::{
     logging::{LogFilter, LogFormat},
     toml_file,
@@ -35,6 +35,13 @@ pub(super) struct Settings {
     /// Where sessions live: in files of --dir, or in memory only, forgotten when the daemon stops. Default: sqlite
     #[arg(long, value_name = "ENGINE", env = "SESSIOND_ENGINE")]
     pub(super) engine: Option<EngineKind>,
+
+    /// Where the master key is with which secrets are encrypted on the disk: none (they are not), file:PATH (made if it is
+    /// missing at the first start), or credential, which is $CREDENTIALS_DIRECTORY/sessiond-master-key. Default: the
+    /// credential if there is one, else a file that the first start makes in $XDG_CONFIG_HOME/sessiond/keys, else
+    /// ~/.config/sessiond/keys; as root /etc/sessiond/keys
+    #[arg(long, value_name = "KEY", env = "SESSIOND_SEAL")]
+    pub(super) seal: Option<Seal>,
 
     /// How long a session rests between the death of its holder and the next grant, so that Telegram sees the old
     /// connection end first. 0 to 1m, such as 250ms, 1.5s or 1m; a bare number is seconds. Default: 1s
@@ -87,6 +94,7 @@ impl Settings {
             socket,
             abstract_socket,
             engine,
+            seal,
             hand_over_delay,
             resume_window,
             policy,
@@ -98,6 +106,7 @@ impl Settings {
             socket: socket.or(others.socket),
             abstract_socket: abstract_socket.or(others.abstract_socket),
             engine: engine.or(others.engine),
+            seal: seal.or(others.seal),
             hand_over_delay: hand_over_delay.or(others.hand_over_delay),
             resume_window: resume_window.or(others.resume_window),
             policy: policy.or(others.policy),
@@ -126,6 +135,7 @@ mod tests {
         socket = 'unix:/run/x.sock'\n\
         abstract-socket = 'x'\n\
         engine = 'memory'\n\
+        seal = 'file:/keys/master'\n\
         hand-over-delay = 0\n\
         resume-window = '1m'\n\
         policy = '/etc/sessiond/policy.toml'\n\
@@ -160,6 +170,7 @@ mod tests {
             ("resume-window = '1h'", "sessiond.toml:1:17: 3600s is not between 100ms and 600s"),
             ("hand-over-delay = -1", "sessiond.toml:1:19: \"-1\" is not a span of time"),
             ("abstract-socket = ''", "sessiond.toml:1:19: the name of an abstract socket has 1 to 107 bytes"),
+            ("seal = 'paper'", "sessiond.toml:1:8: it is none, file:PATH or credential"),
             ("log = 'a=b=c'", "sessiond.toml:1:7: "),
             ("rebuild = true", "sessiond.toml:1:1: unknown field `rebuild`"),
         ] {
