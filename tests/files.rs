@@ -146,7 +146,7 @@ async fn a_file_swapped_while_its_session_is_held_is_left_alone_and_the_holders_
 
 #[tokio::test]
 async fn a_stock_file_whose_name_is_new_is_taken_in_at_its_first_use() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let (alice, bob) = (random_session(), session_of(7));
     stock::make(&file(&daemon, "alice"), &alice);
@@ -165,7 +165,7 @@ async fn a_stock_file_whose_name_is_new_is_taken_in_at_its_first_use() {
 
 #[tokio::test]
 async fn a_stock_file_is_taken_in_by_who_reads_a_session_that_was_only_held_before() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     client.hold("alice").await.release().await;
     let session = random_session();
@@ -176,7 +176,7 @@ async fn a_stock_file_is_taken_in_by_who_reads_a_session_that_was_only_held_befo
 
 #[tokio::test]
 async fn a_stock_file_that_was_taken_in_stays_so_over_restarts_and_writes() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let mut session = random_session();
     stock::make(&file(&daemon, "alice"), &session);
     let revision = daemon.client().await.load("alice").await.revision;
@@ -192,7 +192,7 @@ async fn a_stock_file_that_was_taken_in_stays_so_over_restarts_and_writes() {
 
 #[tokio::test]
 async fn a_stock_file_taken_in_just_before_a_crash_is_the_daemons_after_it() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let session = random_session();
     stock::make(&file(&daemon, "alice"), &session);
     let as_it_was = fs::read(file(&daemon, "alice")).expect("there");
@@ -217,7 +217,7 @@ async fn a_new_file_of_another_kind_is_refused_and_left_alone() {
         ("garbage", garbage, Reason::SessionDamaged),
     ];
     for (what, make, reason) in kinds {
-        let mut daemon = Daemon::start().await;
+        let mut daemon = Daemon::unsealed().await;
         make(&daemon);
         let bytes = fs::read(file(&daemon, "alice")).ok();
         let client = daemon.client().await;
@@ -280,7 +280,7 @@ async fn a_copy_of_a_sessions_file_is_no_session_of_its_own() {
 
 /// A daemon with these sessions, each in its file, and nobody holding one.
 async fn with_sessions<const N: usize>(names: [&str; N]) -> Daemon {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     for name in names {
         let held = client.hold(name).await;

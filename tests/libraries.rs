@@ -50,7 +50,7 @@ async fn what_libraries_wrote_outlasts_a_restart_and_is_read_by_them_and_in_ever
         }
         return;
     };
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.sessiond_client().await;
     let mut stored = Vec::new();
     for cell in cell::matrix().into_iter().filter(|cell| cell.writes) {

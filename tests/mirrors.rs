@@ -15,7 +15,7 @@ use crate::harness::{Daemon, Held, channel, eventually, expect_reason, key, pts,
 
 #[tokio::test]
 async fn a_released_session_is_in_its_file_as_it_was_left() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     let mut session = random_session();
     held.save(session.clone()).await;
@@ -29,7 +29,7 @@ async fn a_released_session_is_in_its_file_as_it_was_left() {
 
 #[tokio::test]
 async fn while_a_session_is_held_its_file_gets_keys_at_once_and_counters_once_it_is_quiet() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     let mut session = random_session();
     held.save(session.clone()).await;
@@ -45,7 +45,7 @@ async fn while_a_session_is_held_its_file_gets_keys_at_once_and_counters_once_it
 
 #[tokio::test]
 async fn after_a_stop_every_file_is_whole_and_has_the_newest_state() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let mut sessions = Vec::new();
     let mut holds = Vec::new();
@@ -85,7 +85,7 @@ async fn after_a_stop_every_file_is_whole_and_has_the_newest_state() {
 
 #[tokio::test]
 async fn a_file_has_exactly_telethons_tables_and_one_of_the_daemons() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     held.save(random_session()).await;
     daemon.stop().await;
@@ -112,7 +112,7 @@ async fn a_file_has_exactly_telethons_tables_and_one_of_the_daemons() {
 
 #[tokio::test]
 async fn while_a_session_is_held_its_file_is_locked_against_every_other_program() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let held = client.hold("alice").await;
     let session = random_session();
@@ -135,7 +135,7 @@ async fn while_a_session_is_held_its_file_is_locked_against_every_other_program(
 
 #[tokio::test]
 async fn the_file_of_a_session_that_goes_on_being_held_is_locked_again_after_a_restart() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     held.save(random_session()).await;
     for restart in 0..2 {
@@ -154,7 +154,7 @@ async fn the_file_of_a_session_that_goes_on_being_held_is_locked_again_after_a_r
 
 #[tokio::test]
 async fn a_file_that_is_missing_is_written_again() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let held = client.hold("alice").await;
     let mut session = random_session();
@@ -178,7 +178,7 @@ async fn a_file_that_is_missing_is_written_again() {
 
 #[tokio::test]
 async fn deleting_a_session_removes_its_file() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let held = client.hold("alice").await;
     let session = random_session();
@@ -198,7 +198,7 @@ async fn deleting_a_session_removes_its_file() {
 
 #[tokio::test]
 async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_next_start() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let (alice, bob) = (client.hold("alice").await, client.hold("bob").await);
     let session = random_session();
@@ -223,7 +223,7 @@ async fn the_file_of_a_session_deleted_just_before_a_crash_is_removed_at_the_nex
 
 #[tokio::test]
 async fn the_file_of_a_deleted_session_that_a_program_reads_is_removed_when_it_has_done() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     let (held, _) = released(&daemon, "alice").await;
     let program = stock::open(&file(&daemon, "alice")).expect("it opens");
     program.execute_batch("begin; select * from version").expect("nobody holds the session");
@@ -236,7 +236,7 @@ async fn the_file_of_a_deleted_session_that_a_program_reads_is_removed_when_it_h
 
 #[tokio::test]
 async fn a_file_that_was_put_back_from_a_copy_is_not_written_over() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::unsealed().await;
     released(&daemon, "alice").await;
     let copy = fs::read(file(&daemon, "alice")).expect("there");
     let (held, newer) = released(&daemon, "alice").await;
@@ -254,7 +254,7 @@ async fn a_file_that_was_put_back_from_a_copy_is_not_written_over() {
 
 #[tokio::test]
 async fn a_file_written_into_in_spite_of_the_lock_is_not_written_over() {
-    let daemon = Daemon::builder().arg("--log=debug").start().await;
+    let daemon = Daemon::builder().unsealed().arg("--log=debug").start().await;
     let alice = daemon.client().await.hold("alice").await;
     let revision = alice.save(random_session()).await;
     let other = random_session();
@@ -277,7 +277,7 @@ async fn a_file_written_into_in_spite_of_the_lock_is_not_written_over() {
 
 #[tokio::test]
 async fn what_a_crash_left_half_made_is_removed_and_nothing_else() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     daemon.stop().await;
     let [left, mine] = [".alice.session.Ab3dE9.sessiond-new", ".alice.session.backup.new"]
         .map(|name| daemon.dir().join(name));
@@ -290,7 +290,7 @@ async fn what_a_crash_left_half_made_is_removed_and_nothing_else() {
 
 #[tokio::test]
 async fn a_file_newer_than_a_store_that_was_restored_is_neither_removed_nor_used_unasked() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     held.save(random_session()).await;
     held.release().await;

@@ -115,7 +115,7 @@ async fn no_key_and_no_token_is_in_the_log_at_its_loudest() {
 
 #[tokio::test]
 async fn no_token_is_on_the_disk() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     let session = random_session();
     held.save(session.clone()).await;

@@ -20,7 +20,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// A stopped daemon with a session, and what is in it.
 async fn stopped_with_a_session() -> (Daemon, v1::Session) {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     held.save(random_session()).await;
     let change = v1::StateChange { channels: vec![channel(5, 6)], ..pts(4_321) };
@@ -33,7 +33,7 @@ async fn stopped_with_a_session() -> (Daemon, v1::Session) {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     let held = client.hold("alice").await;
     held.save(random_session()).await;
@@ -54,14 +54,14 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 
 #[tokio::test]
 async fn a_copied_directory_has_an_identity_of_its_own_and_no_holds() {
-    let mut original = Daemon::start().await;
+    let mut original = Daemon::unsealed().await;
     let client = original.client().await;
     let held = client.hold("alice").await;
     held.save(random_session()).await;
     let info = client.info().await;
     assert!(original.stop().await.success());
 
-    let mut copy = Daemon::builder().prepare();
+    let mut copy = Daemon::builder().unsealed().prepare();
     let status = Command::new("cp").arg("-r").arg(original.dir()).arg(copy.dir()).status();
     assert!(status.expect("cp is there").success());
     copy.start_again().await;
@@ -92,7 +92,7 @@ async fn a_damaged_store_refuses_to_start_and_touches_nothing() {
 
 #[tokio::test]
 async fn a_store_damaged_after_a_kill_refuses_to_start_and_touches_nothing() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     held.save(random_session()).await;
     // More than the write-ahead log has, so that some of it is in the database alone.
@@ -119,7 +119,7 @@ async fn a_store_damaged_after_a_kill_refuses_to_start_and_touches_nothing() {
 #[tokio::test]
 async fn a_store_with_any_page_damaged_refuses_to_start() {
     const PAGE: usize = 4_096;
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let client = daemon.client().await;
     for number in 0..10 {
         let held = client.hold(&format!("session-{number}")).await;
@@ -169,7 +169,7 @@ async fn is_refused(daemon: &Daemon) {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_not_written_over() {
-    let mut daemon = Daemon::start().await;
+    let mut daemon = Daemon::unsealed().await;
     let held = daemon.client().await.hold("alice").await;
     let session = random_session();
     held.save(session.clone()).await;

@@ -99,6 +99,7 @@ impl Daemon {
         command.args(["-c", r#"exec "$0" "$@" 3>&1 1>&2"#]).arg(&self.program);
         command.args(["serve", "--ready-fd", "3", "--hand-over-delay", "0s", "--dir"]);
         command.arg(self.home.path().join("data"));
+        command.arg(format!("--seal=file:{}", self.home.path().join("key").display()));
         // Nothing of whoever runs this: neither settings nor directories.
         command.env_clear().env("SESSIOND_CONFIG", "/dev/null").env("SESSIOND_SOCKET", self.socket());
         command.env("HOME", self.home.path());

@@ -88,7 +88,7 @@ func (d *daemon) start() error {
 	defer ready.Close()
 	arguments := append([]string{
 		"serve", "--dir", filepath.Join(d.folder, "sessions"), "--socket", d.socket, "--hand-over-delay", "50ms",
-		"--log", "warn", "--ready-fd", "3",
+		"--log", "warn", "--seal", "file:" + filepath.Join(d.folder, "key"), "--ready-fd", "3",
 	}, d.flags...)
 	d.process = exec.Command(os.Getenv(daemonVariable), arguments...)
 	d.process.ExtraFiles = []*os.File{readyEnd}

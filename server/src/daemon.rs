@@ -207,13 +207,14 @@ pub(crate) async fn open_engine(
         return Ok((Arc::new(MemoryEngine::open().map_err(Error::Thread)?), None));
     }
     let directory = DataDirectory::open(&config.dir)?;
-    let (path, rebuild): (PathBuf, bool) = (directory.path().to_owned(), config.rebuild);
+    let (path, keys, rebuild): (PathBuf, _, bool) =
+        (directory.path().to_owned(), config.seal.clone(), config.rebuild);
     let file_budget = usize::try_from(open_files / 8 * SESSION_FILES).unwrap_or(usize::MAX);
     let opening = spawn_blocking(move || {
         if rebuild {
-            SqliteEngine::open_or_rebuild(&path, file_budget)
+            SqliteEngine::open_or_rebuild(&path, &keys, file_budget)
         } else {
-            SqliteEngine::open(&path, file_budget)
+            SqliteEngine::open(&path, &keys, file_budget)
         }
     });
     let engine = opening.await.expect("opening does not panic, and is never cancelled")?;
@@ -280,6 +281,7 @@ impl Error {
 
             Self::Signals(_) | Self::Thread(_) => Exit::Os,
             Self::Directory(error) => error.exit(),
+            Self::Open(OpenError::Key(error)) => error.exit(),
             Self::Open(OpenError::Damaged { .. } | OpenError::Newer { .. }) => Exit::Data,
             Self::Open(OpenError::InUse { .. }) => Exit::TempFailure,
             Self::Open(OpenError::OldSqlite(_)) => Exit::Software,

@@ -19,6 +19,7 @@ mod policy;
 mod principal;
 mod process;
 mod readiness;
+mod seal;
 mod service;
 mod shutdown;
 mod signal;

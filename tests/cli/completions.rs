@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 22] = [
+pub(super) const COMMANDS: [&str; 23] = [
     "serve",
     "import",
     "inspect",
@@ -19,6 +19,7 @@ pub(super) const COMMANDS: [&str; 22] = [
     "rm",
     "export",
     "mirror",
+    "seal",
     "end-hold",
     "info",
     "top",

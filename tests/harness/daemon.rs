@@ -27,13 +27,28 @@ pub(crate) struct Daemon {
 #[derive(Clone)]
 pub(crate) struct Builder {
     engine: &'static str,
+    seal: Seal,
     hand_over_delay: Duration,
     resume_window: Duration,
     args: Vec<String>,
     variables: Vec<(String, String)>,
 }
 
+/// Whether sessions are sealed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seal {
+    /// With a key in the directory of the test.
+    Key,
+    None,
+}
+
 impl Builder {
+    /// Leaves the sessions open, as those whose files other programs are to read.
+    pub(crate) fn unsealed(mut self) -> Self {
+        self.seal = Seal::None;
+        self
+    }
+
     pub(crate) fn engine(mut self, engine: &'static str) -> Self {
         self.engine = engine;
         self
@@ -86,9 +101,20 @@ impl Daemon {
         Self::builder().engine(engine).start().await
     }
 
+    /// Starts a daemon whose sessions' files have their keys in them.
+    pub(crate) async fn unsealed() -> Self {
+        Self::builder().unsealed().start().await
+    }
+
+    /// Seals its sessions from the next start on, or leaves them open.
+    pub(crate) fn seal_from_now_on(&mut self, seal: bool) {
+        self.settings.seal = if seal { Seal::Key } else { Seal::None };
+    }
+
     pub(crate) fn builder() -> Builder {
         Builder {
             engine: "sqlite",
+            seal: Seal::Key,
             hand_over_delay: Duration::ZERO,
             resume_window: Duration::from_mins(5),
             args: Vec::new(),
@@ -117,6 +143,14 @@ impl Daemon {
         self.settings.args.push(arg.into());
         self.start_again().await;
         self.settings.args.pop();
+    }
+
+    /// Starts it, and kills it after this time, wherever it is by then.
+    pub(crate) async fn start_and_kill(&mut self, after: Duration) {
+        let mut process = self.serve();
+        let _ = tokio::time::timeout(after, process.wait()).await;
+        process.start_kill().expect("it is ours");
+        within(process.wait()).await.expect("its end is seen");
     }
 
     /// Starts it where it has to refuse, and waits for its end. Answers its status and what it said.
@@ -174,6 +208,11 @@ impl Daemon {
         self.home().join("data")
     }
 
+    /// Where the key is with which its sessions are sealed.
+    pub(crate) fn master_key(&self) -> PathBuf {
+        self.home().join("master-key")
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.home().join("run/sessiond.sock")
     }
@@ -197,7 +236,7 @@ impl Daemon {
     }
 
     fn serve(&self) -> Child {
-        let Builder { engine, hand_over_delay, resume_window, args, variables } = &self.settings;
+        let Builder { engine, seal: _, hand_over_delay, resume_window, args, variables } = &self.settings;
         // The shell makes the pipe of our end descriptor 3 of the daemon, and of nobody else whom this process starts.
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec "$0" "$@" 3>&1 1>&2"#, env!("CARGO_BIN_EXE_sessiond")]);
@@ -218,6 +257,11 @@ impl Daemon {
     fn set_environment(&self, command: &mut Command) {
         command.env_clear().env("SESSIOND_CONFIG", "/dev/null").env("SESSIOND_SOCKET", self.socket());
         command.env("HOME", self.home());
+        let key = match self.settings.seal {
+            Seal::Key => format!("file:{}", self.master_key().display()),
+            Seal::None => "none".to_owned(),
+        };
+        command.env("SESSIOND_SEAL", key);
         command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
     }
 

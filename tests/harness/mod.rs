@@ -8,6 +8,7 @@ mod kept;
 mod poll;
 mod refusal;
 mod sample;
+mod sealed;
 pub(crate) mod stock;
 mod transfer;
 mod watch;
@@ -36,6 +37,7 @@ pub(crate) use kept::{attribute, peer};
 pub(crate) use poll::eventually;
 pub(crate) use refusal::{expect_reason, metadata_of};
 pub(crate) use sample::{channel, key, pts, random_session, session_of};
+pub(crate) use sealed::{contents, files_with};
 pub(crate) use transfer::{files_at, given};
 pub(crate) use watch::{View, Watch};
 

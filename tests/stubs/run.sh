@@ -15,6 +15,7 @@ into=$(mkdir -p -- "${2:-$root/.stubs}" && cd -- "${2:-$root/.stubs}" && pwd)
 grpcurl=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
 scratch=$(mktemp -d)
+export SESSIOND_SEAL=file:$scratch/key
 trap 'rm -rf -- "$scratch"' EXIT
 
 has() { # PROGRAM EXAMPLES

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 10] = [
     &["holds", "policy", "transfer", "watch"],
     &["audit"],
     &["caller", "directory", "engine"],
-    &["allowance", "shutdown"],
+    &["allowance", "seal", "shutdown"],
     // What knows nothing of sessions.
     &["exit", "filesystem", "hardening", "logging", "pattern", "principal", "process", "signal", "toml_file"],
 ];

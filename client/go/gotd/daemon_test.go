@@ -52,7 +52,8 @@ func (d *daemon) start(t *testing.T) {
 	succeeds(t, err)
 	defer ready.Close()
 	d.process = exec.Command(os.Getenv(daemonVariable), "serve", "--dir", filepath.Join(d.folder, "sessions"),
-		"--socket", d.socket, "--hand-over-delay", "50ms", "--log", "warn", "--ready-fd", "3")
+		"--seal", "file:"+filepath.Join(d.folder, "key"), "--socket", d.socket, "--hand-over-delay", "50ms",
+		"--log", "warn", "--ready-fd", "3")
 	d.process.ExtraFiles = []*os.File{readyEnd}
 	d.process.Stderr = os.Stderr
 	d.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

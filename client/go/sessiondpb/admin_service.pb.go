@@ -212,7 +212,7 @@ type GetServerInfoResponse struct {
 	// Identity of the store. Revisions of different stores have nothing to do with each other.
 	StoreId string `protobuf:"bytes,3,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`
 	// What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-	// (AttributeService), "import" (Import), "export" (Export).
+	// (AttributeService), "import" (Import), "export" (Export), "sealing" (GetSeal, SetSealed, RotateMasterKey).
 	Features []string `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
 	// How it fares.
 	Figures       *Figures `protobuf:"bytes,5,opt,name=figures,proto3" json:"figures,omitempty"`
@@ -959,6 +959,300 @@ func (x *ExportResponse) GetData() []byte {
 	return nil
 }
 
+// Asks how sessions are sealed.
+type GetSealRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSealRequest) Reset() {
+	*x = GetSealRequest{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSealRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSealRequest) ProtoMessage() {}
+
+func (x *GetSealRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSealRequest.ProtoReflect.Descriptor instead.
+func (*GetSealRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{11}
+}
+
+// How sessions are sealed.
+type GetSealResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the master key that wraps the keys of sessions; no secret. Empty: nothing is sealed.
+	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// Where the master key is: a path on the daemon's host. Empty: nothing is sealed.
+	KeyPath string `protobuf:"bytes,2,opt,name=key_path,json=keyPath,proto3" json:"key_path,omitempty"`
+	// Ids of earlier master keys that are there still, newest first.
+	RetiredKeyIds []string `protobuf:"bytes,3,rep,name=retired_key_ids,json=retiredKeyIds,proto3" json:"retired_key_ids,omitempty"`
+	// How many sessions are sealed. A name that has only peers or attributes counts.
+	SealedCount int64 `protobuf:"varint,4,opt,name=sealed_count,json=sealedCount,proto3" json:"sealed_count,omitempty"`
+	// Names of the sessions that were opened by choice, in order.
+	OpenNames     []string `protobuf:"bytes,5,rep,name=open_names,json=openNames,proto3" json:"open_names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSealResponse) Reset() {
+	*x = GetSealResponse{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSealResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSealResponse) ProtoMessage() {}
+
+func (x *GetSealResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSealResponse.ProtoReflect.Descriptor instead.
+func (*GetSealResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetSealResponse) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *GetSealResponse) GetKeyPath() string {
+	if x != nil {
+		return x.KeyPath
+	}
+	return ""
+}
+
+func (x *GetSealResponse) GetRetiredKeyIds() []string {
+	if x != nil {
+		return x.RetiredKeyIds
+	}
+	return nil
+}
+
+func (x *GetSealResponse) GetSealedCount() int64 {
+	if x != nil {
+		return x.SealedCount
+	}
+	return 0
+}
+
+func (x *GetSealResponse) GetOpenNames() []string {
+	if x != nil {
+		return x.OpenNames
+	}
+	return nil
+}
+
+// Asks to seal a session, or to open it.
+type SetSealedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Seal it. Otherwise open it.
+	Sealed        bool `protobuf:"varint,2,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSealedRequest) Reset() {
+	*x = SetSealedRequest{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSealedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSealedRequest) ProtoMessage() {}
+
+func (x *SetSealedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSealedRequest.ProtoReflect.Descriptor instead.
+func (*SetSealedRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SetSealedRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSealedRequest) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
+	}
+	return false
+}
+
+// The session is sealed, or open, and so is its mirror.
+type SetSealedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSealedResponse) Reset() {
+	*x = SetSealedResponse{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSealedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSealedResponse) ProtoMessage() {}
+
+func (x *SetSealedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSealedResponse.ProtoReflect.Descriptor instead.
+func (*SetSealedResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{14}
+}
+
+// Asks for a new master key.
+type RotateMasterKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateMasterKeyRequest) Reset() {
+	*x = RotateMasterKeyRequest{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateMasterKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateMasterKeyRequest) ProtoMessage() {}
+
+func (x *RotateMasterKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateMasterKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateMasterKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{15}
+}
+
+// Every session is wrapped by the new master key.
+type RotateMasterKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	KeyId         string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateMasterKeyResponse) Reset() {
+	*x = RotateMasterKeyResponse{}
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateMasterKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateMasterKeyResponse) ProtoMessage() {}
+
+func (x *RotateMasterKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateMasterKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateMasterKeyResponse) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RotateMasterKeyResponse) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
 var File_sessiond_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_admin_service_proto_rawDesc = "" +
@@ -1036,18 +1330,36 @@ const file_sessiond_v1_admin_service_proto_rawDesc = "" +
 	"\vleft_behind\x18\x02 \x03(\tR\n" +
 	"leftBehind\x12\x12\n" +
 	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data*y\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\x10\n" +
+	"\x0eGetSealRequest\"\xad\x01\n" +
+	"\x0fGetSealResponse\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x19\n" +
+	"\bkey_path\x18\x02 \x01(\tR\akeyPath\x12&\n" +
+	"\x0fretired_key_ids\x18\x03 \x03(\tR\rretiredKeyIds\x12!\n" +
+	"\fsealed_count\x18\x04 \x01(\x03R\vsealedCount\x12\x1d\n" +
+	"\n" +
+	"open_names\x18\x05 \x03(\tR\topenNames\">\n" +
+	"\x10SetSealedRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\bR\x06sealed\"\x13\n" +
+	"\x11SetSealedResponse\"\x18\n" +
+	"\x16RotateMasterKeyRequest\"0\n" +
+	"\x17RotateMasterKeyResponse\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId*y\n" +
 	"\fMirrorAction\x12\x1d\n" +
 	"\x19MIRROR_ACTION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MIRROR_ACTION_WRITE\x10\x01\x12\x19\n" +
 	"\x15MIRROR_ACTION_REPLACE\x10\x02\x12\x16\n" +
-	"\x12MIRROR_ACTION_TAKE\x10\x032\x8b\x03\n" +
+	"\x12MIRROR_ACTION_TAKE\x10\x032\xfb\x04\n" +
 	"\fAdminService\x12D\n" +
 	"\aEndHold\x12\x1b.sessiond.v1.EndHoldRequest\x1a\x1c.sessiond.v1.EndHoldResponse\x12V\n" +
 	"\rGetServerInfo\x12!.sessiond.v1.GetServerInfoRequest\x1a\".sessiond.v1.GetServerInfoResponse\x12S\n" +
 	"\fSettleMirror\x12 .sessiond.v1.SettleMirrorRequest\x1a!.sessiond.v1.SettleMirrorResponse\x12C\n" +
 	"\x06Import\x12\x1a.sessiond.v1.ImportRequest\x1a\x1b.sessiond.v1.ImportResponse(\x01\x12C\n" +
-	"\x06Export\x12\x1a.sessiond.v1.ExportRequest\x1a\x1b.sessiond.v1.ExportResponse0\x01B\x98\x01\n" +
+	"\x06Export\x12\x1a.sessiond.v1.ExportRequest\x1a\x1b.sessiond.v1.ExportResponse0\x01\x12D\n" +
+	"\aGetSeal\x12\x1b.sessiond.v1.GetSealRequest\x1a\x1c.sessiond.v1.GetSealResponse\x12J\n" +
+	"\tSetSealed\x12\x1d.sessiond.v1.SetSealedRequest\x1a\x1e.sessiond.v1.SetSealedResponse\x12\\\n" +
+	"\x0fRotateMasterKey\x12#.sessiond.v1.RotateMasterKeyRequest\x1a$.sessiond.v1.RotateMasterKeyResponseB\x98\x01\n" +
 	"\x0fcom.sessiond.v1B\x11AdminServiceProtoP\x01Z%sessiond.invalid/client/go/sessiondpb\xa2\x02\x03SXX\xaa\x02\vSessiond.V1\xca\x02\vSessiond\\V1\xe2\x02\x17Sessiond\\V1\\GPBMetadata\xea\x02\fSessiond::V1b\x06proto3"
 
 var (
@@ -1063,43 +1375,55 @@ func file_sessiond_v1_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sessiond_v1_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_sessiond_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_sessiond_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sessiond_v1_admin_service_proto_goTypes = []any{
-	(MirrorAction)(0),             // 0: sessiond.v1.MirrorAction
-	(*EndHoldRequest)(nil),        // 1: sessiond.v1.EndHoldRequest
-	(*EndHoldResponse)(nil),       // 2: sessiond.v1.EndHoldResponse
-	(*GetServerInfoRequest)(nil),  // 3: sessiond.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil), // 4: sessiond.v1.GetServerInfoResponse
-	(*Figures)(nil),               // 5: sessiond.v1.Figures
-	(*SettleMirrorRequest)(nil),   // 6: sessiond.v1.SettleMirrorRequest
-	(*SettleMirrorResponse)(nil),  // 7: sessiond.v1.SettleMirrorResponse
-	(*ImportRequest)(nil),         // 8: sessiond.v1.ImportRequest
-	(*ImportResponse)(nil),        // 9: sessiond.v1.ImportResponse
-	(*ExportRequest)(nil),         // 10: sessiond.v1.ExportRequest
-	(*ExportResponse)(nil),        // 11: sessiond.v1.ExportResponse
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
-	(*Session)(nil),               // 14: sessiond.v1.Session
+	(MirrorAction)(0),               // 0: sessiond.v1.MirrorAction
+	(*EndHoldRequest)(nil),          // 1: sessiond.v1.EndHoldRequest
+	(*EndHoldResponse)(nil),         // 2: sessiond.v1.EndHoldResponse
+	(*GetServerInfoRequest)(nil),    // 3: sessiond.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),   // 4: sessiond.v1.GetServerInfoResponse
+	(*Figures)(nil),                 // 5: sessiond.v1.Figures
+	(*SettleMirrorRequest)(nil),     // 6: sessiond.v1.SettleMirrorRequest
+	(*SettleMirrorResponse)(nil),    // 7: sessiond.v1.SettleMirrorResponse
+	(*ImportRequest)(nil),           // 8: sessiond.v1.ImportRequest
+	(*ImportResponse)(nil),          // 9: sessiond.v1.ImportResponse
+	(*ExportRequest)(nil),           // 10: sessiond.v1.ExportRequest
+	(*ExportResponse)(nil),          // 11: sessiond.v1.ExportResponse
+	(*GetSealRequest)(nil),          // 12: sessiond.v1.GetSealRequest
+	(*GetSealResponse)(nil),         // 13: sessiond.v1.GetSealResponse
+	(*SetSealedRequest)(nil),        // 14: sessiond.v1.SetSealedRequest
+	(*SetSealedResponse)(nil),       // 15: sessiond.v1.SetSealedResponse
+	(*RotateMasterKeyRequest)(nil),  // 16: sessiond.v1.RotateMasterKeyRequest
+	(*RotateMasterKeyResponse)(nil), // 17: sessiond.v1.RotateMasterKeyResponse
+	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 19: google.protobuf.Duration
+	(*Session)(nil),                 // 20: sessiond.v1.Session
 }
 var file_sessiond_v1_admin_service_proto_depIdxs = []int32{
 	5,  // 0: sessiond.v1.GetServerInfoResponse.figures:type_name -> sessiond.v1.Figures
-	12, // 1: sessiond.v1.Figures.started:type_name -> google.protobuf.Timestamp
-	13, // 2: sessiond.v1.Figures.commit_p50:type_name -> google.protobuf.Duration
-	13, // 3: sessiond.v1.Figures.commit_p99:type_name -> google.protobuf.Duration
+	18, // 1: sessiond.v1.Figures.started:type_name -> google.protobuf.Timestamp
+	19, // 2: sessiond.v1.Figures.commit_p50:type_name -> google.protobuf.Duration
+	19, // 3: sessiond.v1.Figures.commit_p99:type_name -> google.protobuf.Duration
 	0,  // 4: sessiond.v1.SettleMirrorRequest.action:type_name -> sessiond.v1.MirrorAction
-	14, // 5: sessiond.v1.ImportResponse.session:type_name -> sessiond.v1.Session
+	20, // 5: sessiond.v1.ImportResponse.session:type_name -> sessiond.v1.Session
 	1,  // 6: sessiond.v1.AdminService.EndHold:input_type -> sessiond.v1.EndHoldRequest
 	3,  // 7: sessiond.v1.AdminService.GetServerInfo:input_type -> sessiond.v1.GetServerInfoRequest
 	6,  // 8: sessiond.v1.AdminService.SettleMirror:input_type -> sessiond.v1.SettleMirrorRequest
 	8,  // 9: sessiond.v1.AdminService.Import:input_type -> sessiond.v1.ImportRequest
 	10, // 10: sessiond.v1.AdminService.Export:input_type -> sessiond.v1.ExportRequest
-	2,  // 11: sessiond.v1.AdminService.EndHold:output_type -> sessiond.v1.EndHoldResponse
-	4,  // 12: sessiond.v1.AdminService.GetServerInfo:output_type -> sessiond.v1.GetServerInfoResponse
-	7,  // 13: sessiond.v1.AdminService.SettleMirror:output_type -> sessiond.v1.SettleMirrorResponse
-	9,  // 14: sessiond.v1.AdminService.Import:output_type -> sessiond.v1.ImportResponse
-	11, // 15: sessiond.v1.AdminService.Export:output_type -> sessiond.v1.ExportResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
+	12, // 11: sessiond.v1.AdminService.GetSeal:input_type -> sessiond.v1.GetSealRequest
+	14, // 12: sessiond.v1.AdminService.SetSealed:input_type -> sessiond.v1.SetSealedRequest
+	16, // 13: sessiond.v1.AdminService.RotateMasterKey:input_type -> sessiond.v1.RotateMasterKeyRequest
+	2,  // 14: sessiond.v1.AdminService.EndHold:output_type -> sessiond.v1.EndHoldResponse
+	4,  // 15: sessiond.v1.AdminService.GetServerInfo:output_type -> sessiond.v1.GetServerInfoResponse
+	7,  // 16: sessiond.v1.AdminService.SettleMirror:output_type -> sessiond.v1.SettleMirrorResponse
+	9,  // 17: sessiond.v1.AdminService.Import:output_type -> sessiond.v1.ImportResponse
+	11, // 18: sessiond.v1.AdminService.Export:output_type -> sessiond.v1.ExportResponse
+	13, // 19: sessiond.v1.AdminService.GetSeal:output_type -> sessiond.v1.GetSealResponse
+	15, // 20: sessiond.v1.AdminService.SetSealed:output_type -> sessiond.v1.SetSealedResponse
+	17, // 21: sessiond.v1.AdminService.RotateMasterKey:output_type -> sessiond.v1.RotateMasterKeyResponse
+	14, // [14:22] is the sub-list for method output_type
+	6,  // [6:14] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -1119,7 +1443,7 @@ func file_sessiond_v1_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_admin_service_proto_rawDesc), len(file_sessiond_v1_admin_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,11 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_EndHold_FullMethodName       = "/sessiond.v1.AdminService/EndHold"
-	AdminService_GetServerInfo_FullMethodName = "/sessiond.v1.AdminService/GetServerInfo"
-	AdminService_SettleMirror_FullMethodName  = "/sessiond.v1.AdminService/SettleMirror"
-	AdminService_Import_FullMethodName        = "/sessiond.v1.AdminService/Import"
-	AdminService_Export_FullMethodName        = "/sessiond.v1.AdminService/Export"
+	AdminService_EndHold_FullMethodName         = "/sessiond.v1.AdminService/EndHold"
+	AdminService_GetServerInfo_FullMethodName   = "/sessiond.v1.AdminService/GetServerInfo"
+	AdminService_SettleMirror_FullMethodName    = "/sessiond.v1.AdminService/SettleMirror"
+	AdminService_Import_FullMethodName          = "/sessiond.v1.AdminService/Import"
+	AdminService_Export_FullMethodName          = "/sessiond.v1.AdminService/Export"
+	AdminService_GetSeal_FullMethodName         = "/sessiond.v1.AdminService/GetSeal"
+	AdminService_SetSealed_FullMethodName       = "/sessiond.v1.AdminService/SetSealed"
+	AdminService_RotateMasterKey_FullMethodName = "/sessiond.v1.AdminService/RotateMasterKey"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -54,6 +57,14 @@ type AdminServiceClient interface {
 	// Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
 	// since it has the keys. What is not as it should be is refused before the first message.
 	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error)
+	// Tells how sessions are sealed, that is, encrypted at rest.
+	GetSeal(ctx context.Context, in *GetSealRequest, opts ...grpc.CallOption) (*GetSealResponse, error)
+	// Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+	// until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+	SetSealed(ctx context.Context, in *SetSealedRequest, opts ...grpc.CallOption) (*SetSealedResponse, error)
+	// Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+	// the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+	RotateMasterKey(ctx context.Context, in *RotateMasterKeyRequest, opts ...grpc.CallOption) (*RotateMasterKeyResponse, error)
 }
 
 type adminServiceClient struct {
@@ -126,6 +137,36 @@ func (c *adminServiceClient) Export(ctx context.Context, in *ExportRequest, opts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_ExportClient = grpc.ServerStreamingClient[ExportResponse]
 
+func (c *adminServiceClient) GetSeal(ctx context.Context, in *GetSealRequest, opts ...grpc.CallOption) (*GetSealResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSealResponse)
+	err := c.cc.Invoke(ctx, AdminService_GetSeal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) SetSealed(ctx context.Context, in *SetSealedRequest, opts ...grpc.CallOption) (*SetSealedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetSealedResponse)
+	err := c.cc.Invoke(ctx, AdminService_SetSealed_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RotateMasterKey(ctx context.Context, in *RotateMasterKeyRequest, opts ...grpc.CallOption) (*RotateMasterKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateMasterKeyResponse)
+	err := c.cc.Invoke(ctx, AdminService_RotateMasterKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -152,6 +193,14 @@ type AdminServiceServer interface {
 	// Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
 	// since it has the keys. What is not as it should be is refused before the first message.
 	Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error
+	// Tells how sessions are sealed, that is, encrypted at rest.
+	GetSeal(context.Context, *GetSealRequest) (*GetSealResponse, error)
+	// Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+	// until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+	SetSealed(context.Context, *SetSealedRequest) (*SetSealedResponse, error)
+	// Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+	// the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+	RotateMasterKey(context.Context, *RotateMasterKeyRequest) (*RotateMasterKeyResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -176,6 +225,15 @@ func (UnimplementedAdminServiceServer) Import(grpc.ClientStreamingServer[ImportR
 }
 func (UnimplementedAdminServiceServer) Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error {
 	return status.Error(codes.Unimplemented, "method Export not implemented")
+}
+func (UnimplementedAdminServiceServer) GetSeal(context.Context, *GetSealRequest) (*GetSealResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSeal not implemented")
+}
+func (UnimplementedAdminServiceServer) SetSealed(context.Context, *SetSealedRequest) (*SetSealedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetSealed not implemented")
+}
+func (UnimplementedAdminServiceServer) RotateMasterKey(context.Context, *RotateMasterKeyRequest) (*RotateMasterKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateMasterKey not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -270,6 +328,60 @@ func _AdminService_Export_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_ExportServer = grpc.ServerStreamingServer[ExportResponse]
 
+func _AdminService_GetSeal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSealRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).GetSeal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_GetSeal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).GetSeal(ctx, req.(*GetSealRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_SetSealed_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetSealedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).SetSealed(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_SetSealed_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).SetSealed(ctx, req.(*SetSealedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_RotateMasterKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateMasterKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RotateMasterKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RotateMasterKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RotateMasterKey(ctx, req.(*RotateMasterKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -288,6 +400,18 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SettleMirror",
 			Handler:    _AdminService_SettleMirror_Handler,
+		},
+		{
+			MethodName: "GetSeal",
+			Handler:    _AdminService_GetSeal_Handler,
+		},
+		{
+			MethodName: "SetSealed",
+			Handler:    _AdminService_SetSealed_Handler,
+		},
+		{
+			MethodName: "RotateMasterKey",
+			Handler:    _AdminService_RotateMasterKey_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

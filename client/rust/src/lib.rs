@@ -87,6 +87,7 @@ mod hold;
 mod model;
 mod peers;
 mod retry;
+mod seal;
 mod socket;
 mod storage;
 mod token;
@@ -106,6 +107,7 @@ pub use model::{
     Figures, Holder, Loaded, LostReason, MirrorAction, ServerInfo, SessionSummary, SettledMirror, Waiting,
 };
 pub use peers::{Kept, PeerFilter, PeerKey};
+pub use seal::Seal;
 pub use sessiond_proto::{InvalidName, Reason, SessionName};
 pub use sessiond_session::formats::{Files, Format};
 pub use sessiond_session::{

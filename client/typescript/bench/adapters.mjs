@@ -165,7 +165,8 @@ async function fill(socket) {
 
 const directory = await mkdtemp(join(tmpdir(), "sessiond-cost-"));
 const socket = join(directory, "sessiond.sock");
-const options = ["--dir", join(directory, "sessions"), "--socket", socket, "--hand-over-delay", "0s", "--log", "error"];
+const places = ["--dir", join(directory, "sessions"), "--socket", socket, "--seal", `file:${join(directory, "key")}`];
+const options = [...places, "--hand-over-delay", "0s", "--log", "error"];
 const daemon = spawn(process.env.SESSIOND_BIN, ["serve", ...options], { stdio: "inherit" });
 // A StoreSession is where the program is.
 process.chdir(directory);

@@ -83,7 +83,7 @@ pub(crate) enum Event {
     /// The session's own file was written anew, or taken in.
     MirrorSettled,
     PolicyChanged,
-    #[expect(dead_code, reason = "whoever changes how sessions are sealed records it")]
+    /// Sealing was switched for a session, or there is another master key.
     SealChanged,
     /// A call, for want of rights.
     Refused,

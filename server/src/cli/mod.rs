@@ -27,6 +27,7 @@ mod program;
 mod render;
 mod rm;
 mod run;
+mod seal;
 mod set_user;
 mod show;
 mod source;
@@ -82,6 +83,7 @@ pub(crate) enum Command {
     Export(export::Export),
     Mirror(mirror::Mirror),
     Audit(audit::Audit),
+    Seal(seal::Seal),
     EndHold(end_hold::EndHold),
     Info(info::Info),
     Top(top::Top),
@@ -154,6 +156,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Rm(command) => command.run(context).await,
         Command::Export(command) => command.run(context).await,
         Command::Mirror(command) => command.run(context).await,
+        Command::Seal(command) => command.run(context).await,
         Command::EndHold(command) => command.run(context).await,
         Command::Info(command) => command.run(context).await,
         Command::Top(command) => command.run(context).await,

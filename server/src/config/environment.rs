@@ -15,6 +15,7 @@ pub(super) struct Environment {
     pub(super) state_home: Option<OsString>,
     pub(super) config_home: Option<OsString>,
     pub(super) notify_socket: Option<OsString>,
+    pub(super) credentials: Option<OsString>,
 }
 
 impl Environment {
@@ -25,6 +26,7 @@ impl Environment {
             state_home: env::var_os("XDG_STATE_HOME"),
             config_home: env::var_os("XDG_CONFIG_HOME"),
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
+            credentials: env::var_os("CREDENTIALS_DIRECTORY"),
         }
     }
 
@@ -38,10 +40,21 @@ impl Environment {
 
     /// Where the configuration file is unless the user says otherwise.
     pub(super) fn default_file(&self) -> Option<PathBuf> {
+        self.configuration().map(|directory| directory.join("sessiond.toml"))
+    }
+
+    /// Where what is set up is: the configuration file, and master keys.
+    pub(super) fn configuration(&self) -> Option<PathBuf> {
         if self.root {
-            return Some("/etc/sessiond/sessiond.toml".into());
+            return Some("/etc/sessiond".into());
         }
-        Some(self.base(self.config_home.as_ref(), ".config")?.join("sessiond/sessiond.toml"))
+        Some(self.base(self.config_home.as_ref(), ".config")?.join("sessiond"))
+    }
+
+    /// Where a service manager puts the master key, if it puts credentials anywhere (systemd.exec(5)).
+    pub(super) fn credential(&self) -> Option<PathBuf> {
+        let directory = self.credentials.as_ref().map(Path::new).filter(|path| path.is_absolute())?;
+        Some(directory.join("sessiond-master-key"))
     }
 
     /// A base directory of the XDG specification, which says to ignore a relative one.

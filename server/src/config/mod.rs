@@ -5,17 +5,19 @@
 mod abstract_name;
 mod environment;
 mod place;
+mod seal;
 mod settings;
 mod span;
 
-use std::{ffi::OsString, io, net::SocketAddr, os::fd::RawFd, path, path::PathBuf, time::Duration};
+use std::{env, ffi::OsString, io, net::SocketAddr, os::fd::RawFd, path, path::PathBuf, time::Duration};
 
 use sessiond_client::Socket;
 
-use self::{environment::Environment, settings::Settings, span::Span};
+use self::{environment::Environment, seal::Seal, settings::Settings, span::Span};
 use crate::{
     exit::Exit,
     logging::{LogFilter, LogFormat},
+    seal::KeySource,
     toml_file::Fault,
 };
 
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) insecure_plaintext_tcp: bool,
     /// Where sessions live.
     pub(crate) engine: EngineKind,
+    /// Where the master key is.
+    pub(crate) seal: KeySource,
     /// How long a session rests between the death of its holder and the next grant: 0 to 1 min.
     pub(crate) hand_over_delay: Duration,
     /// How long a hold waits for its client to come back: 0.1 s to 10 min.
@@ -102,8 +106,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(RawFd).range(3..))]
     ready_fd: Option<RawFd>,
 
-    /// Make a new store from the sessions' own files, after the store was found damaged. What those files do not have yet
-    /// is lost
+    /// Make a new store from the sessions' own files, after the store was found damaged. What those files do not have is
+    /// lost: what was not yet written, and the keys of sealed sessions
     #[arg(long)]
     rebuild: bool,
 
@@ -134,6 +138,14 @@ pub(crate) enum Error {
     /// There is no default directory.
     #[error("no home directory to keep sessions in: choose a directory with --dir or SESSIOND_DIR")]
     NoHome,
+    /// A credential was asked for, and there are none.
+    #[error(
+        "--seal credential takes sessiond-master-key from $CREDENTIALS_DIRECTORY, which is not set: a service manager sets it"
+    )]
+    NoCredentials,
+    /// A variable of the environment that is not what it should be.
+    #[error("SESSIOND_SEAL: {0}")]
+    InvalidSeal(seal::InvalidSeal),
     /// A path that is none.
     #[error("{option} is not a path")]
     InvalidPath {
@@ -180,6 +192,7 @@ impl ServeArgs {
         if insecure_plaintext_tcp && settings.tls.is_some() {
             return Err(Error::TlsAndPlaintext);
         }
+        let seal = key_source(settings.seal, &environment)?;
         Ok(Config {
             dir: absolute("--dir", dir)?,
             socket: absolute("--socket", socket)?,
@@ -188,6 +201,7 @@ impl ServeArgs {
             tls: settings.tls.map(|dir| absolute("--tls", dir)).transpose()?,
             insecure_plaintext_tcp,
             engine: settings.engine.unwrap_or(EngineKind::Sqlite),
+            seal,
             hand_over_delay: settings.hand_over_delay.map_or(HAND_OVER_DELAY, Span::duration),
             resume_window: settings.resume_window.map_or(RESUME_WINDOW, Span::duration),
             policy: settings.policy.map(|file| absolute("--policy", file)).transpose()?,
@@ -202,12 +216,15 @@ impl ServeArgs {
 }
 
 impl Config {
-    /// What `sessiond serve` would be told by this `--dir` and this `--socket`, or without them, and by the file.
+    /// What `sessiond serve` would be told by this `--dir` and this `--socket`, or without them, by SESSIOND_SEAL, and by the
+    /// file.
     ///
     /// # Errors
     /// As those of [`ServeArgs::into_config`].
     pub(crate) fn of_directory(dir: Option<PathBuf>, socket: Option<Socket>) -> Result<Self, Error> {
-        let settings = Settings { dir, ..Settings::default() };
+        let seal = env::var("SESSIOND_SEAL").ok().filter(|seal| !seal.is_empty());
+        let seal = seal.map(|seal| seal.parse()).transpose().map_err(Error::InvalidSeal)?;
+        let settings = Settings { dir, seal, ..Settings::default() };
         ServeArgs { settings, ..ServeArgs::default() }.into_config(Place::of_socket(socket))
     }
 }
@@ -217,8 +234,10 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::UnreadableFile { .. } => Exit::NoInput,
-            Self::InvalidFile { .. } | Self::NoHome => Exit::Config,
-            Self::InvalidPath { .. } | Self::NoPath | Self::TlsAndPlaintext => Exit::Usage,
+            Self::InvalidFile { .. } | Self::NoHome | Self::NoCredentials => Exit::Config,
+            Self::InvalidPath { .. } | Self::InvalidSeal(_) | Self::NoPath | Self::TlsAndPlaintext => {
+                Exit::Usage
+            }
         }
     }
 }
@@ -227,11 +246,27 @@ impl Error {
 impl Config {
     /// The defaults, with everything in one directory.
     pub(crate) fn in_directory(directory: &path::Path) -> Self {
-        let settings = Settings { dir: Some(directory.join("data")), ..Settings::default() };
+        let seal = Some(Seal::File(directory.join("key")));
+        let settings = Settings { dir: Some(directory.join("data")), seal, ..Settings::default() };
         ServeArgs { settings, ..ServeArgs::default() }
             .resolve(Place::of_socket(Some(directory.join("sessiond.sock").into())), Environment::default())
             .expect("both paths are given")
     }
+}
+
+fn key_source(seal: Option<Seal>, environment: &Environment) -> Result<KeySource, Error> {
+    Ok(match seal {
+        Some(Seal::None) => KeySource::None,
+        Some(Seal::File(path)) => KeySource::File(absolute("--seal", path)?),
+        Some(Seal::Credential) => {
+            KeySource::Credential(environment.credential().ok_or(Error::NoCredentials)?)
+        }
+        None => match (environment.credential(), environment.configuration()) {
+            (Some(credential), _) if credential.exists() => KeySource::Credential(credential),
+            (_, Some(directory)) => KeySource::Configuration(directory),
+            (_, None) => KeySource::Nowhere,
+        },
+    })
 }
 
 fn absolute(option: &'static str, path: PathBuf) -> Result<PathBuf, Error> {
@@ -245,7 +280,7 @@ mod tests {
     use clap::Parser;
     use sessiond_client::Socket;
 
-    use super::{Config, EngineKind, Environment, Error, Place, ServeArgs};
+    use super::{Config, EngineKind, Environment, Error, KeySource, Place, ServeArgs};
 
     #[derive(Parser)]
     struct Command {
@@ -290,6 +325,29 @@ mod tests {
             resolve(&["--config", file, "--resume-window=1m"], Some("unix:/flag.sock")).expect("valid");
         assert_eq!(config.socket, Path::new("/flag.sock"));
         assert_eq!(config.resume_window, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn the_master_key_is_a_credential_if_there_is_one_else_a_file_of_the_configuration() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let user = Environment { home: Some("/home/a".into()), ..Environment::default() };
+        let service = Environment { credentials: Some(directory.path().into()), ..user.clone() };
+        let source = |flags: &[&str], environment: &Environment| {
+            parse(flags)
+                .expect("valid flags")
+                .resolve(Place::default(), environment.clone())
+                .map(|config| config.seal)
+        };
+        let configuration = KeySource::Configuration("/home/a/.config/sessiond".into());
+        assert_eq!(source(&[], &user).expect("valid"), configuration);
+        assert_eq!(source(&[], &service).expect("valid"), configuration);
+        let credential = directory.path().join("sessiond-master-key");
+        fs::write(&credential, "").expect("written");
+        assert_eq!(source(&[], &service).expect("valid"), KeySource::Credential(credential.clone()));
+        assert_eq!(source(&["--seal=none"], &service).expect("valid"), KeySource::None);
+        assert_eq!(source(&["--seal=file:/k"], &service).expect("valid"), KeySource::File("/k".into()));
+        assert!(matches!(source(&["--seal=credential"], &user), Err(Error::NoCredentials)));
+        assert!(parse(&["--seal", "file:"]).is_err());
     }
 
     #[test]

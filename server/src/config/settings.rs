@@ -7,7 +7,7 @@ use std::{
 use serde::{Deserialize, Deserializer};
 use sessiond_client::Socket;
 
-use super::{AbstractName, EngineKind, Error, Span};
+use super::{AbstractName, EngineKind, Error, Seal, Span};
 use crate::{
     logging::{LogFilter, LogFormat},
     toml_file,
@@ -50,6 +50,13 @@ pub(super) struct Settings {
     /// Where sessions live: in files of --dir, or in memory only, forgotten when the daemon stops. Default: sqlite
     #[arg(long, value_name = "ENGINE", env = "SESSIOND_ENGINE")]
     pub(super) engine: Option<EngineKind>,
+
+    /// Where the master key is with which secrets are encrypted on the disk: none (they are not), file:PATH (made if it is
+    /// missing at the first start), or credential, which is $CREDENTIALS_DIRECTORY/sessiond-master-key. Default: the
+    /// credential if there is one, else a file that the first start makes in $XDG_CONFIG_HOME/sessiond/keys, else
+    /// ~/.config/sessiond/keys; as root /etc/sessiond/keys
+    #[arg(long, value_name = "KEY", env = "SESSIOND_SEAL")]
+    pub(super) seal: Option<Seal>,
 
     /// How long a session rests between the death of its holder and the next grant, so that Telegram sees the old
     /// connection end first. 0 to 1m, such as 250ms, 1.5s or 1m; a bare number is seconds. Default: 1s
@@ -105,6 +112,7 @@ impl Settings {
             listen,
             insecure_plaintext_tcp,
             engine,
+            seal,
             hand_over_delay,
             resume_window,
             policy,
@@ -119,6 +127,7 @@ impl Settings {
             listen: listen.or(others.listen),
             insecure_plaintext_tcp: insecure_plaintext_tcp.or(others.insecure_plaintext_tcp),
             engine: engine.or(others.engine),
+            seal: seal.or(others.seal),
             hand_over_delay: hand_over_delay.or(others.hand_over_delay),
             resume_window: resume_window.or(others.resume_window),
             policy: policy.or(others.policy),
@@ -150,6 +159,7 @@ mod tests {
         listen = '127.0.0.1:7443'\n\
         insecure-plaintext-tcp = false\n\
         engine = 'memory'\n\
+        seal = 'file:/keys/master'\n\
         hand-over-delay = 0\n\
         resume-window = '1m'\n\
         policy = '/etc/sessiond/policy.toml'\n\
@@ -188,6 +198,7 @@ mod tests {
             ("hand-over-delay = -1", "sessiond.toml:1:19: \"-1\" is not a span of time"),
             ("abstract-socket = ''", "sessiond.toml:1:19: the name of an abstract socket has 1 to 107 bytes"),
             ("listen = '7443'", "sessiond.toml:1:10: invalid socket address syntax"),
+            ("seal = 'paper'", "sessiond.toml:1:8: it is none, file:PATH or credential"),
             ("log = 'a=b=c'", "sessiond.toml:1:7: "),
             ("rebuild = true", "sessiond.toml:1:1: unknown field `rebuild`"),
         ] {

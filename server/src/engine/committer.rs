@@ -17,7 +17,7 @@ use tracing::error;
 
 use self::core::Core;
 use super::{
-    Batch, Error, LogError, Revision, Write,
+    Batch, Error, LogError, Protection, Revision, SealStatus, Write,
     feed::Feed,
     journal::{Journal, Recovered},
     line::Lines,
@@ -97,6 +97,31 @@ impl<J: Journal> Committer<J> {
     /// A session with its keys, and its revision. Reads the disk.
     pub(crate) fn whole_session(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
         self.core.whole_session(name)
+    }
+
+    /// What a session's own file is to have, and its revision: the keys only where they are not sealed. Reads the disk.
+    pub(crate) fn image(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
+        self.core.image(name)
+    }
+
+    /// How sessions are sealed. Reads the disk.
+    pub(crate) fn seal_status(&self) -> Result<SealStatus, Error> {
+        self.core.ready(|journal| journal.seal_status())
+    }
+
+    /// Seals a session, or opens it. Writes the disk.
+    pub(crate) fn protect(&self, name: &SessionName, protection: Protection) -> Result<(), Error> {
+        self.core.ready(|journal| journal.protect(name, protection))
+    }
+
+    /// Makes a new master key, and wraps everything with it. Writes the disk; writers wait for a part at a time.
+    pub(crate) fn rotate_master_key(&self) -> Result<SealStatus, Error> {
+        self.core.ready(Journal::rotate_master_key)?;
+        let mut after = Some(String::new());
+        while let Some(name) = after {
+            after = self.core.ready(|journal| journal.wrap_some(&name))?;
+        }
+        self.seal_status()
     }
 
     /// Some of what was committed after a revision. Reads the disk; writers wait only for that, and not until it is

@@ -38,3 +38,12 @@ pub(crate) enum Error {
     #[error("the daemon is stopping")]
     Closed,
 }
+
+impl Error {
+    /// An engine without a master key.
+    pub(crate) fn nothing_is_sealed() -> Self {
+        Self::Limit(
+            "this daemon seals nothing: it has no master key (see `sessiond serve --help`, --seal)".into(),
+        )
+    }
+}

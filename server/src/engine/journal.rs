@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sessiond_proto::SessionName;
 
 use super::{
-    Batch, Commit, Error, Event, Hold, Keeper, Kept, LogError, Revision, Sessions,
+    Batch, Commit, Error, Event, Hold, Keeper, Kept, LogError, Protection, Revision, SealStatus, Sessions,
     requests::{Answered, Requests},
     state::{Keys, State},
 };
@@ -31,6 +31,31 @@ pub(crate) trait Journal: std::fmt::Debug + Send + 'static {
 
     /// A session's keys.
     fn keys(&mut self, name: &SessionName) -> Result<Keys, Error>;
+
+    /// Whether a session's keys may be written nowhere but here, where they are sealed.
+    fn is_sealed(&self, _name: &SessionName) -> bool {
+        false
+    }
+
+    /// How sessions are sealed.
+    fn seal_status(&self) -> Result<SealStatus, Error> {
+        Ok(SealStatus::default())
+    }
+
+    /// Seals a session, or opens it.
+    fn protect(&mut self, _name: &SessionName, _protection: Protection) -> Result<(), Error> {
+        Err(Error::nothing_is_sealed())
+    }
+
+    /// Makes a new master key, which wraps from now on.
+    fn rotate_master_key(&mut self) -> Result<(), Error> {
+        Err(Error::nothing_is_sealed())
+    }
+
+    /// Wraps some of what earlier master keys wrap, by name, after this one. Tells after which to go on.
+    fn wrap_some(&mut self, _after: &str) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
 
     /// Where what is kept beside sessions is read, as of the last transaction.
     fn keeper(&mut self) -> &mut dyn Keeper;

@@ -7,11 +7,11 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     AttributeRange, Batch, Bearer, Engine, Entry, Error, Figures, Hold, Listing, Loaded, LogError,
-    MirrorAction, Op, Outcome, PeerFilter, PeerKey, Place, Revision, Selection, Settled, Snapshot,
-    Subscription, Write,
+    MirrorAction, Op, Outcome, PeerFilter, PeerKey, Place, Protection, Revision, SealStatus, Selection,
+    Settled, Snapshot, Subscription, Write,
     committer::{Committer, Observer},
     journal::{Journal, Recovered},
-    sqlite::{Claim, Mirrors, Noted},
+    sqlite::{Claim, Mirrors, Noted, Source},
     state::{Damage, with_keys},
 };
 
@@ -40,9 +40,13 @@ impl<J: Journal> LocalEngine<J> {
         };
         let committer = Arc::new(Committer::start(journal, recovered, observer)?);
         if let Some(mirrors) = &mirrors {
-            let (source, note) = (Arc::clone(&committer), Arc::clone(&committer));
+            let (image, whole) = (Arc::clone(&committer), Arc::clone(&committer));
+            let note = Arc::clone(&committer);
             mirrors.start(
-                Box::new(move |name| source.whole_session(name)),
+                Source {
+                    image: Box::new(move |name| image.image(name)),
+                    whole: Box::new(move |name| whole.whole_session(name)),
+                },
                 Box::new(move |name, noted| match noted {
                     Noted::Written(revision) | Noted::Removed(revision) => note.note_mirrored(name, revision),
                     Noted::NotOurs => note.set_file_damage(name, Some(Damage::File)),
@@ -266,12 +270,31 @@ impl<J: Journal> Engine for LocalEngine<J> {
         let committer = Arc::clone(&self.committer);
         let name = name.clone();
         blocking(move || {
-            let whole = committer.whole_session(&name)?;
-            let kept_as = mirrors.settle(&name, whole.as_ref(), action != MirrorAction::Write)?;
+            let image = committer.image(&name)?;
+            let kept_as = mirrors.settle(&name, image.as_ref(), action != MirrorAction::Write)?;
             committer.set_file_damage(&name, None);
-            Ok(Settled { revision: whole.map_or(0, |(_, revision)| revision), kept_as })
+            Ok(Settled { revision: image.map_or(0, |(_, revision)| revision), kept_as })
         })
         .await
+    }
+
+    async fn seal_status(&self) -> Result<SealStatus, Error> {
+        self.read(|committer| committer.seal_status()).await
+    }
+
+    async fn protect(&self, name: &SessionName, protection: Protection) -> Result<(), Error> {
+        let (committer, mirrors, name) = (Arc::clone(&self.committer), self.mirrors.clone(), name.clone());
+        blocking(move || {
+            committer.protect(&name, protection)?;
+            let Some(mirrors) = mirrors else { return Ok(()) };
+            mirrors.settle(&name, committer.image(&name)?.as_ref(), false).map(drop)
+        })
+        .await
+    }
+
+    async fn rotate_master_key(&self) -> Result<SealStatus, Error> {
+        let committer = Arc::clone(&self.committer);
+        blocking(move || committer.rotate_master_key()).await
     }
 
     fn figures(&self) -> Figures {

@@ -27,7 +27,7 @@ mod write;
 #[cfg(test)]
 mod conformance;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sessiond_proto::SessionName;
@@ -135,6 +135,15 @@ pub(crate) trait Engine: std::fmt::Debug + Send + Sync + 'static {
     /// Settles the session's own file.
     async fn settle_mirror(&self, name: &SessionName, action: MirrorAction) -> Result<Settled, Error>;
 
+    /// How sessions are sealed.
+    async fn seal_status(&self) -> Result<SealStatus, Error>;
+
+    /// Seals a session, or opens it by choice; its own file too.
+    async fn protect(&self, name: &SessionName, protection: Protection) -> Result<(), Error>;
+
+    /// Makes a new master key, and wraps everything with it. What breaks off is finished by the next start.
+    async fn rotate_master_key(&self) -> Result<SealStatus, Error>;
+
     /// How the engine fares.
     fn figures(&self) -> Figures;
 
@@ -166,6 +175,28 @@ pub(crate) enum LogError {
     Unknown,
     #[error(transparent)]
     Engine(#[from] Error),
+}
+
+/// Whether a session's secrets are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protection {
+    Sealed,
+    /// By choice: for programs that read the session's own file.
+    Open,
+}
+
+/// How sessions are sealed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SealStatus {
+    /// Id of the master key that wraps. `None`: nothing is sealed.
+    pub(crate) key_id: Option<String>,
+    /// Where the master key is.
+    pub(crate) key_path: Option<PathBuf>,
+    /// Ids of those before it, newest first.
+    pub(crate) retired: Vec<String>,
+    pub(crate) sealed: usize,
+    /// Names of those that were opened by choice.
+    pub(crate) open: Vec<String>,
 }
 
 /// What to do with a session's own file.

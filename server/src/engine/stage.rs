@@ -3,7 +3,7 @@ mod moved;
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use sessiond_proto::SessionName;
-use sessiond_session::{Clear, MAX_CHANNELS, MAX_DCS, Session, StateChange};
+use sessiond_session::{Auth, Clear, MAX_CHANNELS, MAX_DCS, Session, StateChange};
 
 use self::moved::Moved;
 use super::{
@@ -172,16 +172,44 @@ impl<'a, J: Journal> Stage<'a, J> {
         Ok(Outcome { revision, applied: 1, refused: None })
     }
 
-    /// A file has no place for the home data center beside the user's, nor for test mode: those stay as they are.
+    /// A file has no place for the home data center beside the user's, nor for test mode: those stay as they are. So do keys of
+    /// the same user that the file does not have because they are sealed.
     fn take_in(&mut self, name: &SessionName, mut found: Session) -> Result<Outcome, Error> {
         self.check_unheld(name)?;
         self.draft(name).unreadable = None;
+        let keys = match self.keys(name) {
+            Err(Error::Damaged(_)) => None,
+            keys => Some(keys?),
+        };
         if let Some(known) = &self.draft(name).session {
             let user_dc = found.user.as_ref().map(|user| user.dc);
             found.home_dc = known.home_dc.filter(|dc| user_dc.is_none_or(|user_dc| user_dc == *dc));
             found.test_mode = known.test_mode;
+            let same_user =
+                found.user.as_ref().map(|user| user.id) == known.user.as_ref().map(|user| user.id);
+            if let Some(keys) = keys.as_ref().filter(|_| same_user && self.journal.is_sealed(name)) {
+                add_keys(&mut found, keys);
+            }
         }
-        self.save(name, found, SaveMode::Replace, &Clear::default())
+        if keys.is_some() {
+            return self.save(name, found, SaveMode::Replace, &Clear::default());
+        }
+        self.save_over_damage(name, found)
+    }
+
+    /// Where keys cannot be read, none of them stays.
+    fn save_over_damage(&mut self, name: &SessionName, found: Session) -> Result<Outcome, Error> {
+        let place = self.transaction.keys.len();
+        self.draft(name).keys = Some(Arc::default());
+        let saved = self.save(name, found, SaveMode::Replace, &Clear::default());
+        match &saved {
+            Ok(outcome) => {
+                let none = (name.clone(), outcome.revision, Arc::default());
+                self.transaction.keys.insert(place, none);
+            }
+            Err(_) => self.draft(name).keys = None,
+        }
+        saved
     }
 
     fn check_unheld(&mut self, name: &SessionName) -> Result<(), Error> {
@@ -387,6 +415,13 @@ impl Draft {
         if !moved.is_empty() {
             Arc::make_mut(self.session.get_or_insert_default()).advance(&moved.into_change());
         }
+    }
+}
+
+/// Adds keys to a session that has none for their data centers.
+fn add_keys(session: &mut Session, keys: &Keys) {
+    for dc in session.dcs.iter_mut().filter(|dc| dc.auth == Auth::Absent) {
+        dc.auth = keys.get(&dc.id).cloned().map_or(Auth::Absent, Auth::Key);
     }
 }
 

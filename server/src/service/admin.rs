@@ -5,7 +5,7 @@ use tracing::instrument;
 use super::{Daemon, FEATURES, Refusal, caller, export, import, parse, place, streams::ResponseStream};
 use crate::{
     audit::{Event, Record},
-    engine::{Figures, Settled},
+    engine::{Figures, Protection, SealStatus, Settled},
     policy::Permission,
 };
 
@@ -66,12 +66,66 @@ impl AdminService for Daemon {
         Ok(Response::new(import::import(self, &caller, request.into_inner()).await?))
     }
 
+    #[instrument(level = "debug", skip_all)]
+    async fn get_seal(&self, request: Request<v1::GetSealRequest>) -> Answer<v1::GetSealResponse> {
+        self.permit_some(&caller(&request)?, Permission::Admin)?;
+        let status = self.engine.seal_status().await.map_err(Refusal::from)?;
+        Ok(Response::new(status.into()))
+    }
+
+    #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
+    async fn set_sealed(&self, request: Request<v1::SetSealedRequest>) -> Answer<v1::SetSealedResponse> {
+        let caller = caller(&request)?;
+        let v1::SetSealedRequest { name, sealed } = request.into_inner();
+        let name = parse::name(&name)?;
+        self.permit(&caller, Permission::Admin, &name)?;
+        let protection = if sealed { Protection::Sealed } else { Protection::Open };
+        let note = if sealed { "on" } else { "off" };
+        let record = Record::of_call(Event::SealChanged, "SetSealed", &caller).session(&name).note(note);
+        let pending = self.audit.begin(record).map_err(Refusal::from)?;
+        match self.engine.protect(&name, protection).await {
+            Ok(()) => pending.done(|record| record).map_err(Refusal::from)?,
+            Err(error) => return Err(Refusal::from(pending.failed(error)).into()),
+        }
+        Ok(Response::new(v1::SetSealedResponse {}))
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn rotate_master_key(
+        &self,
+        request: Request<v1::RotateMasterKeyRequest>,
+    ) -> Answer<v1::RotateMasterKeyResponse> {
+        let caller = caller(&request)?;
+        self.permit_some(&caller, Permission::Admin)?;
+        let record = Record::of_call(Event::SealChanged, "RotateMasterKey", &caller).note("rotated");
+        let pending = self.audit.begin(record).map_err(Refusal::from)?;
+        let status = match self.engine.rotate_master_key().await {
+            Ok(status) => status,
+            Err(error) => return Err(Refusal::from(pending.failed(error)).into()),
+        };
+        pending.done(|record| record).map_err(Refusal::from)?;
+        Ok(Response::new(v1::RotateMasterKeyResponse { key_id: status.key_id.unwrap_or_default() }))
+    }
+
     #[instrument(level = "debug", skip_all, fields(session = request.get_ref().name))]
     async fn export(&self, request: Request<v1::ExportRequest>) -> Answer<Self::ExportStream> {
         let caller = caller(&request)?;
         let place = place(&caller)?;
         let exported = export::export(self, &caller, request.into_inner()).await?;
         Ok(Response::new(export::messages(exported, place)))
+    }
+}
+
+impl From<SealStatus> for v1::GetSealResponse {
+    fn from(status: SealStatus) -> Self {
+        let SealStatus { key_id, key_path, retired, sealed, open } = status;
+        Self {
+            key_id: key_id.unwrap_or_default(),
+            key_path: key_path.map(|path| path.display().to_string()).unwrap_or_default(),
+            retired_key_ids: retired,
+            sealed_count: i64::try_from(sealed).unwrap_or(i64::MAX),
+            open_names: open,
+        }
     }
 }
 

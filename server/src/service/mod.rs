@@ -50,7 +50,7 @@ use watch::Sessions;
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;
 
 /// What this version can do beyond the first one.
-const FEATURES: [&str; 4] = ["peers", "attributes", "import", "export"];
+const FEATURES: [&str; 5] = ["peers", "attributes", "import", "export", "sealing"];
 
 /// What the services work with. Cloning is cheap.
 #[derive(Debug, Clone)]

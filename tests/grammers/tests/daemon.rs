@@ -29,6 +29,7 @@ impl Daemon {
         let serve = Command::new(program)
             .args(["serve", "--hand-over-delay", "0s", "--dir"])
             .arg(self.home.path().join("data"))
+            .arg(format!("--seal=file:{}", self.home.path().join("key").display()))
             .arg("--socket")
             .arg(self.socket())
             .stderr(Stdio::null())

@@ -48,7 +48,8 @@ export class Daemon {
 
   start(): void {
     const directory = join(this.#directory, "sessions");
-    const options = ["--dir", directory, "--socket", this.socket, "--hand-over-delay", "100ms", "--log", "error"];
+    const places = ["--dir", directory, "--socket", this.socket, "--seal", `file:${join(this.#directory, "key")}`];
+    const options = [...places, "--hand-over-delay", "100ms", "--log", "error"];
     this.#process = spawn(SESSIOND, ["serve", ...options, ...this.#options], {
       stdio: ["ignore", "ignore", "inherit"],
     });

@@ -65,6 +65,7 @@ impl Sandbox {
         let delay = format!("--hand-over-delay={}ms", HAND_OVER_DELAY.as_millis());
         let mut command = self.command(["serve", "--engine=sqlite", &delay]);
         command.arg("--config").arg(self.home.path().join("sessiond.toml"));
+        command.arg("--seal").arg(format!("file:{}", self.home.path().join("key").display()));
         command.arg("--dir").arg(self.directory()).stdout(Stdio::null()).stderr(log);
         self.daemon = Some(command.spawn()?);
         let client = Client::builder().socket(self.socket()).deadline(PATIENCE).connect().await?;

@@ -12,8 +12,10 @@ pub(crate) struct Drafts {
     sessions: HashMap<SessionName, Draft>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Draft {
+    /// Whose.
+    name: SessionName,
     /// As they are durable.
     durable: Belongings,
     now: Belongings,
@@ -75,22 +77,33 @@ impl Drafts {
     /// What is to be made durable.
     pub(crate) fn finish(self) -> Vec<Kept> {
         let changed = self.sessions.into_iter().filter(|(_, draft)| draft.revision > 0);
-        changed.map(|(name, draft)| draft.finish(name)).collect()
+        changed.map(|(_, draft)| draft.finish()).collect()
     }
 
     fn draft(&mut self, keeper: &mut dyn Keeper, name: &SessionName) -> Result<&mut Draft, Error> {
         if !self.sessions.contains_key(name) {
             let durable = keeper.belongings(name)?;
-            let draft = Draft { now: durable.clone(), durable, ..Draft::default() };
-            self.sessions.insert(name.clone(), draft);
+            self.sessions.insert(name.clone(), Draft::of(name, durable));
         }
         Ok(self.sessions.get_mut(name).expect("it was just made"))
     }
 }
 
 impl Draft {
-    fn finish(self, name: SessionName) -> Kept {
-        let Self { durable: _, now, revision, peers, attributes, dropped } = self;
+    fn of(name: &SessionName, durable: Belongings) -> Self {
+        Self {
+            name: name.clone(),
+            now: durable.clone(),
+            durable,
+            revision: 0,
+            peers: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    fn finish(self) -> Kept {
+        let Self { name, durable: _, now, revision, peers, attributes, dropped } = self;
         let peers = peers.into_iter().filter(|(_, (before, after))| before != after);
         let peers = peers.map(|(id, (before, after))| KeptPeer { id, before, after }).collect();
         Kept { name, revision, belongings: now, peers, attributes: attributes.into_iter().collect(), dropped }
@@ -248,7 +261,7 @@ impl Draft {
         }
         if let Some(prefix) = prefix {
             if let Some(owner) = self.durable_attributes() {
-                sizes.extend(keeper.attribute_sizes(owner, prefix)?);
+                sizes.extend(keeper.attribute_sizes(&self.name, owner, prefix)?);
             }
             for (key, attribute) in &self.attributes {
                 match attribute {
@@ -292,7 +305,7 @@ impl Draft {
         match self.peers.get(&id) {
             Some((_, after)) => Ok(after.clone()),
             None => match self.now.peers.filter(|owner| self.durable.peers == Some(*owner)) {
-                Some(owner) => keeper.peer(owner, id),
+                Some(owner) => keeper.peer(&self.name, owner, id),
                 None => Ok(None),
             },
         }
@@ -307,7 +320,7 @@ impl Draft {
         match self.attributes.get(key) {
             Some(attribute) => Ok(attribute.clone()),
             None => match self.durable_attributes() {
-                Some(owner) => keeper.attribute(owner, key),
+                Some(owner) => keeper.attribute(&self.name, owner, key),
                 None => Ok(None),
             },
         }

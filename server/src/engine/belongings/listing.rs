@@ -128,7 +128,7 @@ impl Listing {
                     .into(),
             ));
         }
-        let Piece { mut peers, mut through } = keeper.peers(owner, self.after, &self.filter)?;
+        let Piece { mut peers, mut through } = keeper.peers(&self.name, owner, self.after, &self.filter)?;
         if !meanwhile.before.is_empty() {
             // As they were, in place of what they are.
             peers.retain(|peer| !meanwhile.before.contains_key(&peer.id));

@@ -128,20 +128,37 @@ pub(crate) struct AttributeRange {
 pub(crate) trait Keeper {
     fn belongings(&mut self, name: &SessionName) -> Result<Belongings, Error>;
 
-    fn peer(&mut self, owner: Owner, id: i64) -> Result<Option<Peer>, Error>;
+    /// `name` is here and below the session whose owner it is.
+    fn peer(&mut self, name: &SessionName, owner: Owner, id: i64) -> Result<Option<Peer>, Error>;
 
     /// Of those of whom this is known, the one that was seen last; among equals, the one of the highest id.
     fn find_peer(&mut self, owner: Owner, word: &Word) -> Result<Option<i64>, Error>;
 
     /// The next peers after an id that a filter lets through.
-    fn peers(&mut self, owner: Owner, after: Option<i64>, filter: &PeerFilter) -> Result<Piece, Error>;
+    fn peers(
+        &mut self,
+        name: &SessionName,
+        owner: Owner,
+        after: Option<i64>,
+        filter: &PeerFilter,
+    ) -> Result<Piece, Error>;
 
-    fn attribute(&mut self, owner: Owner, key: &str) -> Result<Option<Attribute>, Error>;
+    fn attribute(&mut self, name: &SessionName, owner: Owner, key: &str) -> Result<Option<Attribute>, Error>;
 
-    fn attributes(&mut self, owner: Owner, range: &AttributeRange) -> Result<Vec<Attribute>, Error>;
+    fn attributes(
+        &mut self,
+        name: &SessionName,
+        owner: Owner,
+        range: &AttributeRange,
+    ) -> Result<Vec<Attribute>, Error>;
 
     /// How many bytes each attribute has whose key begins so.
-    fn attribute_sizes(&mut self, owner: Owner, prefix: &str) -> Result<Vec<(String, usize)>, Error>;
+    fn attribute_sizes(
+        &mut self,
+        name: &SessionName,
+        owner: Owner,
+        prefix: &str,
+    ) -> Result<Vec<(String, usize)>, Error>;
 }
 
 impl Keep {

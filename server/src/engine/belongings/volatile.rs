@@ -77,7 +77,7 @@ impl Keeper for VolatileKeeper {
         Ok(self.belongings.get(name).cloned().unwrap_or_default())
     }
 
-    fn peer(&mut self, owner: Owner, id: i64) -> Result<Option<Peer>, Error> {
+    fn peer(&mut self, _: &SessionName, owner: Owner, id: i64) -> Result<Option<Peer>, Error> {
         Ok(self.peers.get(&owner).and_then(|peers| peers.by_id.get(&id).cloned()))
     }
 
@@ -87,7 +87,13 @@ impl Keeper for VolatileKeeper {
         Ok(peers.words.range(all).next_back().map(|(_, _, id)| *id))
     }
 
-    fn peers(&mut self, owner: Owner, after: Option<i64>, filter: &PeerFilter) -> Result<Piece, Error> {
+    fn peers(
+        &mut self,
+        _: &SessionName,
+        owner: Owner,
+        after: Option<i64>,
+        filter: &PeerFilter,
+    ) -> Result<Piece, Error> {
         let Some(peers) = self.peers.get(&owner) else { return Ok(Piece::default()) };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = peers.by_id.range((start, Bound::Unbounded));
@@ -105,11 +111,16 @@ impl Keeper for VolatileKeeper {
         Ok(Piece { peers: taken, through: rest.next().and(through) })
     }
 
-    fn attribute(&mut self, owner: Owner, key: &str) -> Result<Option<Attribute>, Error> {
+    fn attribute(&mut self, _: &SessionName, owner: Owner, key: &str) -> Result<Option<Attribute>, Error> {
         Ok(self.attributes.get(&owner).and_then(|attributes| attributes.get(key).cloned()))
     }
 
-    fn attributes(&mut self, owner: Owner, range: &AttributeRange) -> Result<Vec<Attribute>, Error> {
+    fn attributes(
+        &mut self,
+        _: &SessionName,
+        owner: Owner,
+        range: &AttributeRange,
+    ) -> Result<Vec<Attribute>, Error> {
         let AttributeRange { prefix, after, count, bytes } = range;
         let Some(attributes) = self.attributes.get(&owner) else { return Ok(Vec::new()) };
         let start: Bound<&str> = match after {
@@ -126,7 +137,12 @@ impl Keeper for VolatileKeeper {
         Ok(rest.take_while(fits).take(*count).map(|(_, attribute)| attribute.clone()).collect())
     }
 
-    fn attribute_sizes(&mut self, owner: Owner, prefix: &str) -> Result<Vec<(String, usize)>, Error> {
+    fn attribute_sizes(
+        &mut self,
+        _: &SessionName,
+        owner: Owner,
+        prefix: &str,
+    ) -> Result<Vec<(String, usize)>, Error> {
         let attributes = self.attributes.get(&owner).into_iter().flatten();
         let begins_so = attributes.filter(|(key, _)| key.starts_with(prefix));
         Ok(begins_so.map(|(key, attribute)| (key.clone(), attribute.bytes())).collect())

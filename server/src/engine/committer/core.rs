@@ -313,6 +313,27 @@ impl<J: Journal> Core<J> {
         Ok(Some((with_keys(&session, &keys), entry.revision)))
     }
 
+    /// Does something with the journal while nobody writes.
+    pub(super) fn ready<T>(&self, act: impl FnOnce(&mut J) -> Result<T, Error>) -> Result<T, Error> {
+        let mut writer = lock(&self.writer);
+        self.make_ready(&mut writer)?;
+        act(&mut writer.journal)
+    }
+
+    pub(super) fn image(&self, name: &SessionName) -> Result<Option<(Session, Revision)>, Error> {
+        let writer = lock(&self.writer);
+        if writer.closed {
+            return Err(Error::Closed);
+        }
+        if !writer.journal.is_sealed(name) {
+            drop(writer);
+            return self.whole_session(name);
+        }
+        let state = self.state();
+        let known = state.entry(name).and_then(|entry| Some((entry.session.clone()?, entry.revision)));
+        Ok(known.map(|(session, revision)| (Arc::unwrap_or_clone(session), revision)))
+    }
+
     pub(super) fn close(&self) {
         let mut writer = lock(&self.writer);
         if !std::mem::replace(&mut writer.closed, true) {

@@ -35,7 +35,7 @@ impl<J: Journal> Committer<J> {
         for keys in keys.chunks(KEYS) {
             self.let_writers_go_first();
             let (found, revision) = self.read(name, bearer, |keeper, belongings| {
-                keys.iter().map(|key| find(keeper, belongings, key)).collect::<Result<Vec<_>, _>>()
+                keys.iter().map(|key| find(keeper, name, belongings, key)).collect::<Result<Vec<_>, _>>()
             })?;
             let bytes = found.iter().flatten().map(weight::of_peer).sum();
             answer.add(found, revision, bytes)?;
@@ -89,7 +89,7 @@ impl<J: Journal> Committer<J> {
         for keys in keys.chunks(KEYS) {
             let (found, revision) = self.read(name, bearer, |keeper, belongings| {
                 let Some(owner) = belongings.attributes else { return Ok(Vec::new()) };
-                keys.iter().filter_map(|key| keeper.attribute(owner, key).transpose()).collect()
+                keys.iter().filter_map(|key| keeper.attribute(name, owner, key).transpose()).collect()
             })?;
             let bytes = found.iter().map(weight::of_attribute).sum();
             answer.add(found, revision, bytes)?;
@@ -105,7 +105,7 @@ impl<J: Journal> Committer<J> {
         range: &AttributeRange,
     ) -> Result<(Vec<Attribute>, Revision), Error> {
         self.read(name, bearer, |keeper, belongings| match belongings.attributes {
-            Some(owner) => keeper.attributes(owner, range),
+            Some(owner) => keeper.attributes(name, owner, range),
             None => Ok(Vec::new()),
         })
     }
@@ -165,11 +165,16 @@ impl<T> Answer<T> {
     }
 }
 
-fn find(keeper: &mut dyn Keeper, belongings: &Belongings, key: &PeerKey) -> Result<Option<Peer>, Error> {
+fn find(
+    keeper: &mut dyn Keeper,
+    name: &SessionName,
+    belongings: &Belongings,
+    key: &PeerKey,
+) -> Result<Option<Peer>, Error> {
     let Some(owner) = belongings.peers else { return Ok(None) };
     let id = match key {
         PeerKey::Id(id) => Some(*id),
         PeerKey::Word(word) => keeper.find_peer(owner, word)?,
     };
-    id.map_or(Ok(None), |id| keeper.peer(owner, id))
+    id.map_or(Ok(None), |id| keeper.peer(name, owner, id))
 }

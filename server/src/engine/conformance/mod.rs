@@ -13,7 +13,7 @@ use super::{
     Bearer, Engine, Error, Event, HoldStatus, Holder, LogError, LostReason, MemoryEngine, News, Op, Outcome,
     Request, Revision, SaveMode, Selection, SqliteEngine, TokenHash, Write,
 };
-use crate::principal::Principal;
+use crate::{principal::Principal, seal::KeySource};
 
 /// An engine under test. The directory lasts as long as it does.
 struct Subject {
@@ -61,7 +61,10 @@ impl Subject {
 }
 
 fn open(directory: &tempfile::TempDir) -> Arc<dyn Engine> {
-    Arc::new(SqliteEngine::open(directory.path(), 100).expect("the store opens"))
+    let data = directory.path().join("data");
+    std::fs::create_dir_all(&data).expect("made");
+    let keys = KeySource::File(directory.path().join("key"));
+    Arc::new(SqliteEngine::open(&data, &keys, 100).expect("the store opens"))
 }
 
 fn name(name: &str) -> SessionName {
@@ -371,7 +374,10 @@ async fn a_copied_store_has_an_identity_of_its_own_and_no_holds(subject: Subject
     subject.engine.close().await;
     let original = subject.directory.expect("it is on a disk");
     let copy = tempfile::tempdir().expect("a directory can be made");
-    std::fs::copy(original.path().join("sessiond.db"), copy.path().join("sessiond.db")).expect("copied");
+    std::fs::create_dir(copy.path().join("data")).expect("made");
+    for file in ["data/sessiond.db", "key"] {
+        std::fs::copy(original.path().join(file), copy.path().join(file)).expect("copied");
+    }
 
     let copied = Subject { engine: open(&copy), directory: Some(copy) };
 

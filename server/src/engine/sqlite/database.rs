@@ -10,8 +10,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use super::{
     identity::Identity,
     schema,
+    sealing::UnlockError,
     store::{FILE, WAL_BYTES},
 };
+use crate::seal::KeyError;
 
 /// Where a store is made, before it gets its name.
 const NEW: &str = "sessiond.db.new";
@@ -31,6 +33,9 @@ pub(crate) enum OpenError {
     /// SQLite is too old to be trusted with a write-ahead log.
     #[error("SQLite {0} can corrupt a write-ahead log; build with 3.51.3 or later")]
     OldSqlite(&'static str),
+    /// There is no master key for it, or not the right one.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Another program has it open.
     #[error("{path} is in use by another program", path = path.display())]
     InUse { path: PathBuf },
@@ -85,8 +90,10 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
 fn problem(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // The pages that are free are the schema's (<https://sqlite.org/pragma.html#pragma_integrity_check>).
     let format = schema::meta(connection, "format")?.unwrap_or(0);
-    let newer: &[&str] = if format < schema::FORMAT { &[] } else { &schema::BELONGING_TABLES };
-    for table in ["sqlite_schema", "meta", "session", "auth", "hold", "removal"].iter().chain(newer) {
+    let belongings: &[&str] = if format < 2 { &[] } else { &schema::BELONGING_TABLES };
+    let seals: &[&str] = if format < 3 { &[] } else { &["seal"] };
+    let first = ["sqlite_schema", "meta", "session", "auth", "hold", "removal"];
+    for table in first.iter().chain(belongings).chain(seals) {
         let found: String =
             connection.query_row(&format!("pragma quick_check({table})"), (), |row| row.get(0))?;
         if found != "ok" {
@@ -164,6 +171,13 @@ fn fill(new: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 }
 
 impl OpenError {
+    pub(super) fn of_unlock(error: UnlockError, path: &Path) -> Self {
+        match error {
+            UnlockError::Key(error) => error.into(),
+            UnlockError::Sqlite(error) => Self::of(error, path),
+        }
+    }
+
     fn of(error: rusqlite::Error, path: &Path) -> Self {
         let path = path.to_owned();
         match error.sqlite_error_code() {

@@ -123,21 +123,26 @@ impl MirrorFile {
         Ok(Self { file })
     }
 
-    /// Makes a stock file ours that was taken in: its own tables are written, and ours is added.
+    /// Makes a stock file ours that was taken in: its own tables are written, and ours is added. If the session that is
+    /// written has no keys, it becomes another file, so that none stay in this one.
     ///
     /// # Errors
-    /// It no longer has this session in it. It was not touched then.
+    /// It no longer has `taken` in it. It was not touched then.
     pub(crate) fn adopt(
         path: &Path,
         owner: &Owner<'_>,
-        session: &Session,
-        revision: Revision,
+        taken: &Session,
+        (session, revision): (&Session, Revision),
     ) -> Result<Self, MirrorError> {
         let mut file = LockedFile::open(path)?;
         match judge(file.connection(), owner)? {
-            Verdict::Other(Found::Unclaimed(found)) if found == *session => {}
+            Verdict::Other(Found::Unclaimed(found)) if found == *taken => {}
             Verdict::Other(found) => return Err(found.refusal()),
             Verdict::Ours(_) => return Err(MirrorError::Swapped),
+        }
+        if session != taken {
+            file.remove()?;
+            return Self::create(path, owner, session, revision);
         }
         file.write(|connection| {
             connection.execute_batch(TABLE)?;
@@ -161,6 +166,13 @@ impl MirrorFile {
             return Err(MirrorError::NotOurs(CHANGED.into()));
         }
         Ok(self.file.write(|connection| fill(connection, owner, session, revision))?)
+    }
+
+    /// Whether there are keys in it.
+    pub(crate) fn has_keys(&self) -> Result<bool, MirrorError> {
+        let sql = "select exists (select 1 from datacenter where auth is not null)";
+        let found = self.file.connection().query_row(sql, (), |row| row.get(0));
+        found.map_err(|error| FileError::Sqlite(error).into())
     }
 
     /// What is in it.

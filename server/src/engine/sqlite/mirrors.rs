@@ -38,9 +38,16 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How much is sent through a channel that only tells its end.
 const NOTHING: usize = 0;
 
-/// Reads a session with its keys, and its revision.
-pub(crate) type Source =
-    Box<dyn Fn(&SessionName) -> Result<Option<(Session, Revision)>, Error> + Send + Sync>;
+/// Reads a session, and its revision.
+pub(crate) type Read = Box<dyn Fn(&SessionName) -> Result<Option<(Session, Revision)>, Error> + Send + Sync>;
+
+/// Where sessions are read.
+pub(crate) struct Source {
+    /// As its file is to have it: with its keys only where they are not sealed.
+    pub(crate) image: Read,
+    /// With its keys.
+    pub(crate) whole: Read,
+}
 
 /// Is told what became of a mirror.
 pub(crate) type Note = Box<dyn Fn(&SessionName, Noted) + Send + Sync>;
@@ -226,10 +233,10 @@ impl Mirrors {
     /// Makes a stock file ours that has just what the store has: it was taken in, and perhaps there was a crash since.
     fn adopt(&self, name: &SessionName, found: &Session, slot: &mut Slot) -> Result<(), Error> {
         let Some((source, _)) = self.source.get() else { return Err(Error::Closed) };
-        match source(name)? {
-            Some((session, revision)) if session == *found => {
+        match ((source.whole)(name)?, (source.image)(name)?) {
+            (Some((session, _)), Some((image, revision))) if session == *found => {
                 let owner = Owner { store_ids: &self.store_ids, name };
-                let adopted = MirrorFile::adopt(&self.files.path(name), &owner, &session, revision);
+                let adopted = MirrorFile::adopt(&self.files.path(name), &owner, found, (&image, revision));
                 lock(&self.written).insert(name.clone(), revision);
                 self.keep_open(slot, adopted.map_err(|error| self.refusal(name, error))?, revision);
                 Ok(())

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use prost::Message as _;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use sessiond_proto::{SessionName, v1};
 use sessiond_session::{Session, formats::Source};
 use tracing::{info, warn};
@@ -12,12 +12,15 @@ use super::{
     OpenError,
     mirror_file::{Found, MirrorFile, Owner},
     recovery::{self, REVISION_JUMP},
-    schema,
+    rows, schema,
     session_files::SessionFiles,
-    store::FILE,
+    store::{FILE, Opened},
     times,
 };
-use crate::engine::{Revision, state::keys_of};
+use crate::{
+    engine::{Revision, state::keys_of},
+    seal::KeySource,
+};
 
 /// A session file that the daemon wrote.
 struct Mirror {
@@ -28,13 +31,21 @@ struct Mirror {
 }
 
 /// Keeps the old store under another name, which is told, and makes a new one from the mirrors. What only the store had
-/// is lost: request ids, holds, the log, and whatever was not yet mirrored.
-pub(super) fn rebuild(directory: &Path) -> Result<Option<String>, OpenError> {
+/// is lost: request ids, holds, the log, whatever was not yet mirrored, and keys that were sealed.
+pub(super) fn rebuild(directory: &Path, keys: &KeySource) -> Result<Option<String>, OpenError> {
     let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
     let mirrors = mirrors(directory).map_err(failed)?;
     let kept = keep_aside(directory).map_err(failed)?;
-    let (opened, _) = recovery::open(directory)?;
-    fill(&opened.connection, &mirrors).map_err(|error| failed(io::Error::other(error)))?;
+    let (opened, _) = recovery::open(directory, keys)?;
+    fill(&opened, &mirrors).map_err(|error| failed(io::Error::other(error)))?;
+    let without_keys = mirrors.iter().filter(|mirror| keys_of(&mirror.session).is_empty()).count();
+    if without_keys > 0 {
+        warn!(
+            without_keys,
+            "the files of these sessions have no keys, since sealed ones are in the store alone: a copy of the directory has \
+             them, or their accounts log in again"
+        );
+    }
     info!(sessions = mirrors.len(), "a new store was made from the session files");
     Ok(kept)
 }
@@ -88,17 +99,15 @@ fn keep_aside(directory: &Path) -> io::Result<Option<String>> {
     Ok(Some(kept))
 }
 
-fn fill(connection: &Connection, mirrors: &[Mirror]) -> rusqlite::Result<()> {
+fn fill(opened: &Opened, mirrors: &[Mirror]) -> rusqlite::Result<()> {
+    let Opened { connection, sealing, .. } = opened;
     // Above every revision that a mirror has, so that none looks newer than the store.
     let newest = mirrors.iter().map(|mirror| mirror.revision).max().unwrap_or(0);
     let mut revision = newest + REVISION_JUMP;
     let transaction = connection.unchecked_transaction()?;
     for Mirror { name, session, .. } in mirrors {
         revision += 1;
-        let sql = "insert into auth values (?, ?, ?, 0, ?)";
-        for (dc, key) in keys_of(session) {
-            transaction.prepare_cached(sql)?.execute(params![name.as_str(), dc, key.expose(), revision])?;
-        }
+        rows::put_keys(&transaction, sealing, name, revision, &keys_of(session))?;
         let image = v1::Session::from(session.clone().without_keys()).encode_to_vec();
         let changed = times::to_nanos(std::time::SystemTime::now());
         let sql = "insert into session (name, revision, changed, image) values (?, ?, ?, ?)";

@@ -18,6 +18,7 @@ use super::{
     identity::Identity,
     log::{self, LogRowError},
     schema,
+    sealing::{Sealing, SecretError, SessionSeal, Settled},
     store::{FILE, Opened},
     times,
 };
@@ -29,6 +30,7 @@ use crate::{
         state::{Damage, Entry, Keys, State},
     },
     principal::Principal,
+    seal::{KeySource, What},
 };
 
 /// How far the revision jumps when a store's identity changes, so that what a copy and its original commit is never taken
@@ -36,39 +38,61 @@ use crate::{
 pub(super) const REVISION_JUMP: Revision = 1 << 32;
 
 /// Opens the store of a directory, makes it if there is none, and reads everything but the keys of sessions that nobody
-/// holds.
-pub(super) fn open(directory: &Path) -> Result<(Opened, Recovered), OpenError> {
+/// holds. Unless its keys are there, nothing is changed.
+pub(super) fn open(directory: &Path, source: &KeySource) -> Result<(Opened, Recovered), OpenError> {
     let path = directory.join(FILE);
     let damaged =
         |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Damaged { path: path.clone(), source };
     let mut reading = Reading::new(database::open(directory)?);
     reading.everything().map_err(|e| damaged(e.into()))?;
+    let sealing = Sealing::unlock(&reading.connection, directory, source)
+        .map_err(|error| OpenError::of_unlock(error, &path))?;
     reading.check_identity(&path)?;
-    reading.held_keys().map_err(|e| damaged(e.into()))?;
-    let (opened, recovered) = reading.finish().map_err(|e| damaged(e.into()))?;
+    let (opened, recovered) = reading.finish(sealing).map_err(|error| match error {
+        FinishError::Read(error) => damaged(error.into()),
+        FinishError::Seal(error) => OpenError::Io { path: path.clone(), source: io::Error::other(error) },
+    })?;
     database::settle(&opened.connection)
         .map_err(|error| OpenError::Io { path: path.clone(), source: io::Error::other(error) })?;
     Ok((opened, recovered))
 }
 
 /// A session's keys.
-pub(super) fn keys(connection: &Connection, name: &SessionName) -> Result<Keys, LogRowError> {
-    let stored = stored_keys(connection, name)?;
-    let count = stored.len();
-    let keys: Keys = stored.into_iter().filter_map(|(dc, key)| Some((dc, key?))).collect();
-    if keys.len() == count { Ok(keys) } else { Err(LogRowError::Entry("a key".into())) }
+pub(super) fn keys(
+    connection: &Connection,
+    sealing: &Sealing,
+    name: &SessionName,
+) -> Result<Keys, SecretError> {
+    let seal = sealing.of(connection, name)?;
+    let stored = stored_keys(connection, &seal)?;
+    let revisions: Vec<_> = stored.iter().map(|(dc, stored)| (*dc, stored.revision)).collect();
+    seal.check_auth(&revisions)?;
+    let key = |(dc, stored): (i32, StoredKey)| Ok((dc, stored.key.ok_or(SecretError::Invalid)?));
+    stored.into_iter().map(key).collect()
 }
 
-/// A session's keys as they are stored; `None` stands for one that is none.
+/// A key as it is stored.
+pub(super) struct StoredKey {
+    /// `None`: what is there is none, or cannot be opened.
+    pub(super) key: Option<AuthKey>,
+    /// Of the commit that set it.
+    revision: Revision,
+}
+
+/// A session's keys as they are stored.
 pub(super) fn stored_keys(
     connection: &Connection,
-    name: &SessionName,
-) -> rusqlite::Result<BTreeMap<i32, Option<AuthKey>>> {
-    let mut select = connection.prepare_cached("select dc, key from auth where name = ?")?;
-    let mut rows = select.query([name.as_str()])?;
+    seal: &SessionSeal<'_>,
+) -> rusqlite::Result<BTreeMap<i32, StoredKey>> {
+    let sql = "select dc, key, key_version, key_revision from auth where name = ?";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query([seal.name().as_str()])?;
     let mut keys = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        keys.insert(row.get(0)?, AuthKey::try_from(row.get_ref(1)?.as_blob()?).ok());
+        let (dc, version, revision) = (row.get(0)?, row.get(2)?, row.get(3)?);
+        let opened = seal.open(What::AuthKey { dc }, (version, revision), row.get_ref(1)?.as_blob()?);
+        let key = opened.ok().and_then(|key| AuthKey::try_from(key.as_slice()).ok());
+        keys.insert(dc, StoredKey { key, revision });
     }
     Ok(keys)
 }
@@ -222,19 +246,34 @@ impl Reading {
         transaction.commit()
     }
 
-    fn held_keys(&mut self) -> Result<(), LogRowError> {
+    /// Those that cannot be read make their session damaged, and no other.
+    fn held_keys(&mut self, sealing: &Sealing) -> Result<(), LogRowError> {
         let held = self.state.sessions.iter().filter(|(_, entry)| entry.held().is_some());
         let names: Vec<_> = held.map(|(name, _)| name.clone()).collect();
         for name in names {
-            let keys = Arc::new(keys(&self.connection, &name)?);
-            self.state.set_keys(&name, &keys);
+            match keys(&self.connection, sealing, &name) {
+                Ok(keys) => self.state.set_keys(&name, &Arc::new(keys)),
+                Err(SecretError::Sqlite(error)) => return Err(error.into()),
+                Err(problem) => {
+                    error!(session = %name, %problem, "the keys of a session that is held cannot be read");
+                    self.state.entry_mut(&name).damage = Some(Damage::Stored(unreadable_keys(&name).into()));
+                }
+            }
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<(Opened, Recovered), LogRowError> {
-        database::let_write(&self.connection)?;
-        schema::upgrade(&self.connection)?;
+    fn finish(mut self, mut sealing: Sealing) -> Result<(Opened, Recovered), FinishError> {
+        database::let_write(&self.connection).map_err(LogRowError::from)?;
+        schema::upgrade(&self.connection).map_err(LogRowError::from)?;
+        if sealing.settle(&self.connection)? == Settled::Changed {
+            self.mirrored.clear();
+        }
+        self.held_keys(&sealing)?;
+        Ok(self.opened(sealing)?)
+    }
+
+    fn opened(self, sealing: Sealing) -> Result<(Opened, Recovered), LogRowError> {
         let Self { connection, store_id, state, requests, stored, unstored, deferred, mirrored } = self;
         let log_floor = log_floor(&connection)?;
         let (log_start, log_offset) = log_extent(&connection)?;
@@ -251,6 +290,7 @@ impl Reading {
         let store_ids = [store_id.clone()].into_iter().chain(earlier_ids(&connection)?).collect();
         let opened = Opened {
             connection,
+            sealing,
             store_id,
             store_ids,
             log_offset,
@@ -263,6 +303,22 @@ impl Reading {
         };
         Ok((opened, Recovered { state, requests }))
     }
+}
+
+/// Why a store that was read is not opened.
+#[derive(Debug, thiserror::Error)]
+enum FinishError {
+    #[error(transparent)]
+    Read(#[from] LogRowError),
+    #[error("the store cannot be sealed")]
+    Seal(#[from] SecretError),
+}
+
+/// What is told of keys that cannot be read.
+pub(super) fn unreadable_keys(name: &SessionName) -> String {
+    format!(
+        "the keys of {name} cannot be read: they are damaged, or were put back; restore the daemon's directory from a copy"
+    )
 }
 
 fn read_image(image: &[u8]) -> Result<Session, String> {

@@ -4,10 +4,13 @@ use prost::Message as _;
 use rusqlite::{Connection, Result, params};
 use sessiond_proto::{SessionName, v1};
 
-use super::{recovery, times};
-use crate::engine::{
-    Hold, HoldStatus, Revision,
-    state::{Entry, Keys},
+use super::{recovery, sealing::Sealing, times};
+use crate::{
+    engine::{
+        Hold, HoldStatus, Revision,
+        state::{Entry, Keys},
+    },
+    seal::What,
 };
 
 /// A session's last hold.
@@ -35,21 +38,24 @@ pub(super) fn put_hold(connection: &Connection, name: &SessionName, hold: &Hold)
 /// All of a session's keys, as of a revision. Those that stay the same keep the revision that set them.
 pub(super) fn put_keys(
     connection: &Connection,
+    sealing: &Sealing,
     name: &SessionName,
     revision: Revision,
     keys: &Keys,
 ) -> Result<()> {
-    let old = recovery::stored_keys(connection, name)?;
+    let seal = sealing.to_write(connection, name)?;
+    let old = recovery::stored_keys(connection, &seal)?;
     let mut delete = connection.prepare_cached("delete from auth where name = ? and dc = ?")?;
     for dc in old.keys().filter(|dc| !keys.contains_key(dc)) {
         delete.execute(params![name.as_str(), dc])?;
     }
-    let mut insert = connection.prepare_cached("insert or replace into auth values (?, ?, ?, 0, ?)")?;
-    let is_new = |(dc, key): &(&i32, &_)| old.get(*dc).and_then(Option::as_ref) != Some(*key);
+    let mut insert = connection.prepare_cached("insert or replace into auth values (?, ?, ?, ?, ?)")?;
+    let is_new = |(dc, key): &(&i32, &_)| old.get(*dc).and_then(|old| old.key.as_ref()) != Some(*key);
     for (dc, key) in keys.iter().filter(is_new) {
-        insert.execute(params![name.as_str(), dc, key.expose(), revision])?;
+        let written = seal.close(What::AuthKey { dc: *dc }, revision, key.expose());
+        insert.execute(params![name.as_str(), dc, written.as_slice(), seal.version(), revision])?;
     }
-    Ok(())
+    seal.stamp_auth(connection)
 }
 
 /// A session as it is in memory, or that there is none. One that could not be read is left as it is.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Result};
 
-/// Version of the tables, in `meta`. Version 1 had none for what is kept beside sessions.
-pub(super) const FORMAT: i64 = 2;
+/// Version of the tables, in `meta`. Version 1 had none for what is kept beside sessions, version 2 none for sealing.
+pub(super) const FORMAT: i64 = 3;
 
 /// Oldest SQLite that may write a WAL: earlier ones can corrupt it on a reset (<https://sqlite.org/releaselog/3_51_3.html>).
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
@@ -28,7 +28,7 @@ const TABLES: &str = "
         name text not null,
         dc integer not null,
         key blob not null,
-        key_version integer not null,   -- 0: not sealed
+        key_version integer not null,   -- 0: not sealed, 1: sealed
         key_revision integer not null,  -- of the commit that set it
         primary key (name, dc)
     ) strict, without rowid;
@@ -81,8 +81,8 @@ const BELONGINGS: &str = "
         id integer not null,        -- marked
         kind integer not null,
         seen integer,               -- Unix seconds
-        access_hash integer,
-        key_version integer not null,   -- of the access hash; 0: not sealed
+        access_hash integer,            -- of one that is not sealed
+        key_version integer not null,   -- of the access hash; 0: not sealed, 1: sealed
         key_revision integer not null,  -- of the commit that wrote the row
         image blob not null,        -- sessiond.v1.Peer, without its access hash
         primary key (owner, id)
@@ -101,10 +101,23 @@ const BELONGINGS: &str = "
         bytes integer not null,     -- of the value
         value blob,                 -- of one that is not secret
         secret_value blob,          -- of one that is
-        key_version integer not null,   -- 0: not sealed
+        key_version integer not null,   -- of a secret one; 0: not sealed, 1: sealed
         key_revision integer not null,  -- of the commit that set it
         primary key (owner, key)
     ) strict, without rowid;
+";
+
+/// What sessions are sealed with: see `sealing`.
+const SEALS: &str = "
+    create table seal (
+        name text primary key,
+        master text not null,       -- id of the master key that wraps the data key
+        data_key blob not null,     -- wrapped
+        auth_stamp blob not null,   -- of all rows that it has in auth
+        attribute_stamp blob not null,  -- of all its secret attributes
+        open_stamp blob             -- of one that was opened by choice
+    ) strict, without rowid;
+    alter table peer add column sealed_access_hash blob;    -- in place of access_hash
 ";
 
 /// Their names.
@@ -114,16 +127,21 @@ pub(super) const BELONGING_TABLES: [&str; 5] = ["belongings", "dropped", "peer",
 pub(super) fn create(connection: &Connection) -> Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(BELONGINGS)?;
+    connection.execute_batch(SEALS)?;
     set_meta(connection, "format", FORMAT)
 }
 
 /// Makes of an older version this one.
 pub(super) fn upgrade(connection: &Connection) -> Result<()> {
-    if meta(connection, "format")? == Some(FORMAT) {
+    let format: i64 = meta(connection, "format")?.unwrap_or(FORMAT);
+    if format == FORMAT {
         return Ok(());
     }
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(BELONGINGS)?;
+    if format < 2 {
+        transaction.execute_batch(BELONGINGS)?;
+    }
+    transaction.execute_batch(SEALS)?;
     set_meta(&transaction, "format", FORMAT)?;
     transaction.commit()
 }
@@ -152,27 +170,35 @@ pub(super) fn set_meta<T: rusqlite::ToSql>(connection: &Connection, key: &str, v
 
 #[cfg(test)]
 mod tests {
-    use super::{BELONGING_TABLES, FORMAT, TABLES, create, meta, set_meta, upgrade};
+    use super::{BELONGING_TABLES, BELONGINGS, FORMAT, TABLES, create, meta, set_meta, upgrade};
     use rusqlite::Connection;
 
     #[test]
-    fn a_store_of_the_first_version_gets_what_it_lacks_and_loses_nothing() {
-        let old = Connection::open_in_memory().expect("memory");
-        old.execute_batch(TABLES).expect("tables");
-        set_meta(&old, "format", 1).expect("set");
-        set_meta(&old, "store_id", "x").expect("set");
-        for _ in 0..2 {
-            upgrade(&old).expect("upgraded, and once");
-        }
+    fn a_store_of_an_earlier_version_gets_what_it_lacks_and_loses_nothing() {
         let new = Connection::open_in_memory().expect("memory");
         create(&new).expect("made");
-        for store in [&old, &new] {
-            assert_eq!(meta(store, "format").expect("there"), Some(FORMAT));
+        let tables = |store: &Connection| -> String {
+            let sql = "select group_concat(sql, ';') from (select sql from sqlite_schema order by name)";
+            store.query_row(sql, (), |row| row.get(0)).expect("readable")
+        };
+        for version in [1, 2] {
+            let old = Connection::open_in_memory().expect("memory");
+            old.execute_batch(TABLES).expect("tables");
+            if version == 2 {
+                old.execute_batch(BELONGINGS).expect("tables");
+            }
+            set_meta(&old, "format", version).expect("set");
+            set_meta(&old, "store_id", "x").expect("set");
+            for _ in 0..2 {
+                upgrade(&old).expect("upgraded, and once");
+            }
+            assert_eq!(meta(&old, "format").expect("there"), Some(FORMAT));
+            assert_eq!(tables(&old), tables(&new));
             for table in BELONGING_TABLES {
                 let sql = format!("select count(*) from {table}");
-                assert_eq!(store.query_row(&sql, (), |row| row.get(0)), Ok(0_i64), "{table}");
+                assert_eq!(old.query_row(&sql, (), |row| row.get(0)), Ok(0_i64), "{table}");
             }
+            assert_eq!(meta(&old, "store_id").expect("there"), Some("x".to_owned()));
         }
-        assert_eq!(meta(&old, "store_id").expect("there"), Some("x".to_owned()));
     }
 }

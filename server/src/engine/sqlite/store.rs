@@ -1,3 +1,5 @@
+mod wal;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::{Path, PathBuf},
@@ -9,18 +11,24 @@ use rusqlite::{Connection, ErrorCode};
 use sessiond_proto::SessionName;
 use tracing::{error, warn};
 
+pub(super) use self::wal::WAL_BYTES;
 use super::{
     belongings, entry,
     log::{self, LogRow, Trimmed},
     recovery,
     reserve::Reserve,
-    rows, schema, times,
+    rows, schema,
+    sealing::{RotateError, Sealing, SecretError},
+    times,
 };
-use crate::engine::{
-    Batch, Error, Event, Keeper, LogError, Revision, Sessions,
-    journal::{Journal, Recovered, Transaction, WriteError},
-    requests::Answered,
-    state::Keys,
+use crate::{
+    engine::{
+        Batch, Error, Event, Keeper, LogError, Owner, Protection, Revision, SealStatus, Sessions,
+        journal::{Journal, Recovered, Transaction, WriteError},
+        requests::Answered,
+        state::Keys,
+    },
+    seal::KeyError,
 };
 
 /// File name of the store in the daemon's directory.
@@ -36,13 +44,6 @@ const STORE_SESSIONS: usize = 16;
 /// How long and how large the log is kept.
 const LOG_TIME: Duration = Duration::from_secs(3_600);
 const LOG_BYTES: i64 = 256 << 20;
-
-/// Size to which the WAL is grown at the start, in bytes: one that is overwritten takes a commit faster than one that
-/// grows.
-pub(super) const WAL_BYTES: i64 = 4 << 20;
-
-/// Bytes of a frame of the WAL: a page, and what stands before it (<https://sqlite.org/fileformat2.html#walformat>).
-const WAL_FRAME: i64 = 4_096 + 24;
 
 /// What a transaction is taken to add to the WAL beside its entries: the pages around them.
 const WAL_PER_TRANSACTION: i64 = 2 * 4_096;
@@ -61,6 +62,9 @@ const UPKEEP_BYTES: i64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
+    sealing: Sealing,
+    /// Whose secret attributes were found to be all, and none of them older.
+    checked: HashSet<Owner>,
     directory: PathBuf,
     store_id: String,
     /// Bytes of all log rows ever, and of those that are gone.
@@ -85,6 +89,7 @@ pub(crate) struct Store {
 /// What recovery knows of a store.
 pub(super) struct Opened {
     pub(super) connection: Connection,
+    pub(super) sealing: Sealing,
     pub(super) store_id: String,
     /// Its identity, and those that it had before it was copied.
     pub(super) store_ids: Vec<String>,
@@ -105,6 +110,7 @@ impl Store {
     pub(super) fn new(directory: &Path, opened: Opened, head: Revision) -> Self {
         let Opened {
             connection,
+            sealing,
             store_id,
             store_ids: _,
             log_offset,
@@ -118,6 +124,8 @@ impl Store {
         let unstored_names = unstored.iter().map(|(_, name)| name.clone()).collect();
         let mut store = Self {
             connection,
+            sealing,
+            checked: HashSet::new(),
             directory: directory.to_owned(),
             store_id,
             log_offset,
@@ -157,12 +165,15 @@ impl Store {
                 rows::put_hold(&self.connection, name, hold)?;
             }
             for (name, revision, keys) in &transaction.keys {
-                rows::put_keys(&self.connection, name, *revision, keys)?;
+                rows::put_keys(&self.connection, &self.sealing, name, *revision, keys)?;
             }
-            transaction.kept.iter().try_for_each(|kept| belongings::put(&self.connection, kept))?;
+            for kept in &transaction.kept {
+                belongings::put(&self.connection, &self.sealing, kept)?;
+            }
             for commit in batch.iter().flat_map(|batch| batch.commits()) {
                 if matches!(commit.event, Event::Deleted) {
                     rows::put_removal(&self.connection, &commit.name, commit.revision)?;
+                    self.sealing.forget(&self.connection, &commit.name)?;
                 }
             }
             self.store_sessions(sessions, storing)?;
@@ -255,43 +266,20 @@ impl Store {
         }
     }
 
-    /// Moves what the WAL has into the database, so that the WAL is written from its beginning again. On the writer's own
-    /// connection: another one would never find it idle.
-    fn checkpoint(&mut self) {
-        self.wal_bytes = 0;
-        let checkpoint = || -> rusqlite::Result<()> {
-            let sql = "pragma wal_checkpoint(passive)";
-            self.connection.prepare_cached(sql)?.query_row((), |_| Ok(()))
-        };
-        if let Err(error) = checkpoint() {
-            warn!(%error, "the write-ahead log could not be checkpointed");
-        }
-    }
-
-    /// How much the WAL has, in bytes. A row that is kept beside a session may be on a page with others, or on several.
-    fn wal_size(&self) -> rusqlite::Result<i64> {
-        let sql = "pragma wal_checkpoint(noop)";
-        let frames: i64 = self.connection.prepare_cached(sql)?.query_row((), |row| row.get(1))?;
-        Ok(frames.max(0) * WAL_FRAME)
-    }
-
-    /// Grows the WAL once, so that it is overwritten from then on. Half by what is written, and half by its secure deletion.
-    fn grow_wal(&mut self) -> rusqlite::Result<()> {
-        let room = vec![0_u8; usize::try_from(WAL_BYTES / 2).expect("it is not negative")];
-        schema::set_meta(&self.connection, "room", room)?;
-        self.connection.execute("delete from meta where key = 'room'", ())?;
-        self.checkpoint();
-        Ok(())
-    }
-
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Closes the database. What is asked of the store after this finds nothing.
-    fn disconnect(&mut self) -> rusqlite::Result<()> {
-        let nothing = Connection::open_in_memory()?;
-        std::mem::replace(&mut self.connection, nothing).close().map_err(|(_, error)| error)
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
+    pub(super) fn is_checked(&self, owner: Owner) -> bool {
+        self.checked.contains(&owner)
+    }
+
+    pub(super) fn note_checked(&mut self, owner: Owner) {
+        self.checked.insert(owner);
     }
 }
 
@@ -330,12 +318,50 @@ impl Journal for Store {
     }
 
     fn keys(&mut self, name: &SessionName) -> Result<Keys, Error> {
-        recovery::keys(&self.connection, name).map_err(|error| {
+        recovery::keys(&self.connection, &self.sealing, name).map_err(|error| {
             error!(%error, session = %name, "the keys cannot be read");
-            Error::Damaged(format!(
-                "the keys of {name} cannot be read; restore the daemon's directory from a copy"
-            ))
+            Error::Damaged(recovery::unreadable_keys(name))
         })
+    }
+
+    fn seal_status(&self) -> Result<SealStatus, Error> {
+        self.sealing.status(&self.connection).map_err(|error| seal_failed(&error))
+    }
+
+    fn protect(&mut self, name: &SessionName, protection: Protection) -> Result<(), Error> {
+        if !self.sealing.has_keys() {
+            return Err(Error::nothing_is_sealed());
+        }
+        self.sealing.protect(&self.connection, name, protection).map_err(|error| match error {
+            SecretError::Sqlite(error) => seal_failed(&error),
+            SecretError::NotOpened(_) | SecretError::Invalid => {
+                Error::Damaged(recovery::unreadable_keys(name))
+            }
+        })?;
+        self.checkpoint();
+        Ok(())
+    }
+
+    fn rotate_master_key(&mut self) -> Result<(), Error> {
+        if !self.sealing.has_keys() {
+            return Err(Error::nothing_is_sealed());
+        }
+        self.sealing.rotate(&self.connection).map_err(|error| match error {
+            RotateError::Key(error @ KeyError::ReadOnly) => Error::Limit(error.to_string()),
+            RotateError::Key(error) => {
+                error!(%error, source = ?std::error::Error::source(&error), "there is no new master key");
+                Error::StorageFailed
+            }
+            RotateError::Sqlite(error) => seal_failed(&error),
+        })
+    }
+
+    fn wrap_some(&mut self, after: &str) -> Result<Option<String>, Error> {
+        self.sealing.wrap_some(&self.connection, after).map_err(|error| seal_failed(&error))
+    }
+
+    fn is_sealed(&self, name: &SessionName) -> bool {
+        self.sealing.seals(&self.connection, name)
     }
 
     fn keeper(&mut self) -> &mut dyn Keeper {
@@ -362,7 +388,8 @@ impl Journal for Store {
     fn reopen(&mut self) -> Result<Recovered, Error> {
         // Two connections in exclusive mode would wait for each other: this one goes first.
         self.disconnect().map_err(|_| Error::StorageFailed)?;
-        let (opened, mut recovered) = recovery::open(&self.directory).map_err(|error| {
+        let opening = recovery::open(&self.directory, self.sealing.source());
+        let (opened, mut recovered) = opening.map_err(|error| {
             error!(error = %format!("{error:#?}"), "the store cannot be opened again");
             Error::StorageFailed
         })?;
@@ -437,6 +464,14 @@ impl Journal for Store {
         if let Err(error) = self.disconnect() {
             warn!(%error, "the store could not be closed; the process's end closes it");
         }
+    }
+}
+
+fn seal_failed(error: &rusqlite::Error) -> Error {
+    error!(%error, "what seals sessions cannot be read or written");
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::StorageFull,
+        _ => Error::StorageFailed,
     }
 }
 

@@ -112,7 +112,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     @property
     def features(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-        (AttributeService), "import" (Import), "export" (Export).
+        (AttributeService), "import" (Import), "export" (Export), "sealing" (GetSeal, SetSealed, RotateMasterKey).
         """
 
     @property
@@ -452,3 +452,117 @@ class ExportResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["data", b"data", "file", b"file", "left_behind", b"left_behind", "revision", b"revision"]) -> None: ...
 
 Global___ExportResponse: typing_extensions.TypeAlias = ExportResponse
+
+@typing.final
+class GetSealRequest(google.protobuf.message.Message):
+    """Asks how sessions are sealed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___GetSealRequest: typing_extensions.TypeAlias = GetSealRequest
+
+@typing.final
+class GetSealResponse(google.protobuf.message.Message):
+    """How sessions are sealed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: builtins.int
+    KEY_PATH_FIELD_NUMBER: builtins.int
+    RETIRED_KEY_IDS_FIELD_NUMBER: builtins.int
+    SEALED_COUNT_FIELD_NUMBER: builtins.int
+    OPEN_NAMES_FIELD_NUMBER: builtins.int
+    key_id: builtins.str
+    """Id of the master key that wraps the keys of sessions; no secret. Empty: nothing is sealed."""
+    key_path: builtins.str
+    """Where the master key is: a path on the daemon's host. Empty: nothing is sealed."""
+    sealed_count: builtins.int
+    """How many sessions are sealed. A name that has only peers or attributes counts."""
+    @property
+    def retired_key_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Ids of earlier master keys that are there still, newest first."""
+
+    @property
+    def open_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the sessions that were opened by choice, in order."""
+
+    def __init__(
+        self,
+        *,
+        key_id: builtins.str = ...,
+        key_path: builtins.str = ...,
+        retired_key_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        sealed_count: builtins.int = ...,
+        open_names: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key_id", b"key_id", "key_path", b"key_path", "open_names", b"open_names", "retired_key_ids", b"retired_key_ids", "sealed_count", b"sealed_count"]) -> None: ...
+
+Global___GetSealResponse: typing_extensions.TypeAlias = GetSealResponse
+
+@typing.final
+class SetSealedRequest(google.protobuf.message.Message):
+    """Asks to seal a session, or to open it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SEALED_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The session's name."""
+    sealed: builtins.bool
+    """Seal it. Otherwise open it."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        sealed: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "sealed", b"sealed"]) -> None: ...
+
+Global___SetSealedRequest: typing_extensions.TypeAlias = SetSealedRequest
+
+@typing.final
+class SetSealedResponse(google.protobuf.message.Message):
+    """The session is sealed, or open, and so is its mirror."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___SetSealedResponse: typing_extensions.TypeAlias = SetSealedResponse
+
+@typing.final
+class RotateMasterKeyRequest(google.protobuf.message.Message):
+    """Asks for a new master key."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___RotateMasterKeyRequest: typing_extensions.TypeAlias = RotateMasterKeyRequest
+
+@typing.final
+class RotateMasterKeyResponse(google.protobuf.message.Message):
+    """Every session is wrapped by the new master key."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: builtins.int
+    key_id: builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        key_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key_id", b"key_id"]) -> None: ...
+
+Global___RotateMasterKeyResponse: typing_extensions.TypeAlias = RotateMasterKeyResponse

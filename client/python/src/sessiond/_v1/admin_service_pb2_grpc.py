@@ -60,6 +60,21 @@ class AdminServiceStub(object):
                 request_serializer=sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.FromString,
                 _registered_method=True)
+        self.GetSeal = channel.unary_unary(
+                '/sessiond.v1.AdminService/GetSeal',
+                request_serializer=sessiond_dot_v1_dot_admin__service__pb2.GetSealRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.GetSealResponse.FromString,
+                _registered_method=True)
+        self.SetSealed = channel.unary_unary(
+                '/sessiond.v1.AdminService/SetSealed',
+                request_serializer=sessiond_dot_v1_dot_admin__service__pb2.SetSealedRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.SetSealedResponse.FromString,
+                _registered_method=True)
+        self.RotateMasterKey = channel.unary_unary(
+                '/sessiond.v1.AdminService/RotateMasterKey',
+                request_serializer=sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -111,6 +126,29 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSeal(self, request, context):
+        """Tells how sessions are sealed, that is, encrypted at rest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSealed(self, request, context):
+        """Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+        until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateMasterKey(self, request, context):
+        """Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+        the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -138,6 +176,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Export,
                     request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.SerializeToString,
+            ),
+            'GetSeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSeal,
+                    request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.GetSealRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__service__pb2.GetSealResponse.SerializeToString,
+            ),
+            'SetSealed': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSealed,
+                    request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.SetSealedRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__service__pb2.SetSealedResponse.SerializeToString,
+            ),
+            'RotateMasterKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateMasterKey,
+                    request_deserializer=sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -276,6 +329,87 @@ class AdminService(object):
             '/sessiond.v1.AdminService/Export',
             sessiond_dot_v1_dot_admin__service__pb2.ExportRequest.SerializeToString,
             sessiond_dot_v1_dot_admin__service__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.AdminService/GetSeal',
+            sessiond_dot_v1_dot_admin__service__pb2.GetSealRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__service__pb2.GetSealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSealed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.AdminService/SetSealed',
+            sessiond_dot_v1_dot_admin__service__pb2.SetSealedRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__service__pb2.SetSealedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateMasterKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.AdminService/RotateMasterKey',
+            sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__service__pb2.RotateMasterKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,7 +105,55 @@ _AdminServiceExportType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGetServerInfoType, _AdminServiceSettleMirrorType, _AdminServiceImportType, _AdminServiceExportType]):
+_AdminServiceGetSealType = typing_extensions.TypeVar(
+    '_AdminServiceGetSealType',
+    grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.GetSealRequest,
+        admin_service_pb2.GetSealResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.GetSealRequest,
+        admin_service_pb2.GetSealResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.GetSealRequest,
+        admin_service_pb2.GetSealResponse,
+    ],
+)
+
+_AdminServiceSetSealedType = typing_extensions.TypeVar(
+    '_AdminServiceSetSealedType',
+    grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.SetSealedRequest,
+        admin_service_pb2.SetSealedResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.SetSealedRequest,
+        admin_service_pb2.SetSealedResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.SetSealedRequest,
+        admin_service_pb2.SetSealedResponse,
+    ],
+)
+
+_AdminServiceRotateMasterKeyType = typing_extensions.TypeVar(
+    '_AdminServiceRotateMasterKeyType',
+    grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.RotateMasterKeyRequest,
+        admin_service_pb2.RotateMasterKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.RotateMasterKeyRequest,
+        admin_service_pb2.RotateMasterKeyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        admin_service_pb2.RotateMasterKeyRequest,
+        admin_service_pb2.RotateMasterKeyResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGetServerInfoType, _AdminServiceSettleMirrorType, _AdminServiceImportType, _AdminServiceExportType, _AdminServiceGetSealType, _AdminServiceSetSealedType, _AdminServiceRotateMasterKeyType]):
     """What operators do with a daemon."""
 
     @typing.overload
@@ -130,6 +178,18 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
             admin_service_pb2.ExportRequest,
             admin_service_pb2.ExportResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            admin_service_pb2.GetSealRequest,
+            admin_service_pb2.GetSealResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            admin_service_pb2.SetSealedRequest,
+            admin_service_pb2.SetSealedResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            admin_service_pb2.RotateMasterKeyRequest,
+            admin_service_pb2.RotateMasterKeyResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -153,6 +213,18 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
         grpc.aio.UnaryStreamMultiCallable[
             admin_service_pb2.ExportRequest,
             admin_service_pb2.ExportResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            admin_service_pb2.GetSealRequest,
+            admin_service_pb2.GetSealResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            admin_service_pb2.SetSealedRequest,
+            admin_service_pb2.SetSealedResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            admin_service_pb2.RotateMasterKeyRequest,
+            admin_service_pb2.RotateMasterKeyResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -185,6 +257,19 @@ class AdminServiceStub(typing.Generic[_AdminServiceEndHoldType, _AdminServiceGet
     since it has the keys. What is not as it should be is refused before the first message.
     """
 
+    GetSeal: _AdminServiceGetSealType
+    """Tells how sessions are sealed, that is, encrypted at rest."""
+
+    SetSealed: _AdminServiceSetSealedType
+    """Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+    until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+    """
+
+    RotateMasterKey: _AdminServiceRotateMasterKeyType
+    """Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+    the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         admin_service_pb2.EndHoldRequest,
@@ -205,6 +290,18 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         admin_service_pb2.ExportRequest,
         admin_service_pb2.ExportResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.GetSealRequest,
+        admin_service_pb2.GetSealResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.SetSealedRequest,
+        admin_service_pb2.SetSealedResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        admin_service_pb2.RotateMasterKeyRequest,
+        admin_service_pb2.RotateMasterKeyResponse,
     ],
 ]
 
@@ -263,6 +360,34 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[admin_service_pb2.ExportResponse], collections.abc.AsyncIterator[admin_service_pb2.ExportResponse]]:
         """Gives a session in what a library reads: the bytes that `sessiond export` writes. Needs the token of the current hold,
         since it has the keys. What is not as it should be is refused before the first message.
+        """
+
+    @abc.abstractmethod
+    def GetSeal(
+        self,
+        request: admin_service_pb2.GetSealRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[admin_service_pb2.GetSealResponse, collections.abc.Awaitable[admin_service_pb2.GetSealResponse]]:
+        """Tells how sessions are sealed, that is, encrypted at rest."""
+
+    @abc.abstractmethod
+    def SetSealed(
+        self,
+        request: admin_service_pb2.SetSealedRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[admin_service_pb2.SetSealedResponse, collections.abc.Awaitable[admin_service_pb2.SetSealedResponse]]:
+        """Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+        until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+        """
+
+    @abc.abstractmethod
+    def RotateMasterKey(
+        self,
+        request: admin_service_pb2.RotateMasterKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[admin_service_pb2.RotateMasterKeyResponse, collections.abc.Awaitable[admin_service_pb2.RotateMasterKeyResponse]]:
+        """Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+        the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

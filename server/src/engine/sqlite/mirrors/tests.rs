@@ -5,6 +5,7 @@ use sessiond_session::StateChange;
 use crate::{
     engine::{Bearer, Engine as _, Error, Holder, Op, Outcome, SqliteEngine, TokenHash, Write},
     principal::Principal,
+    seal::KeySource,
 };
 
 const TOKEN: &[u8] = b"token";
@@ -38,7 +39,7 @@ fn advance() -> Op {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_files_that_are_open_count_against_the_budget() {
     let directory = tempfile::tempdir().expect("a directory");
-    let engine = SqliteEngine::open(directory.path(), 2).expect("the store opens");
+    let engine = SqliteEngine::open(directory.path(), &KeySource::None, 2).expect("the store opens");
     for number in 0..6 {
         let name = format!("session-{number}");
         let granted = tokio::time::timeout(Duration::from_secs(60), async {

@@ -35,8 +35,8 @@ impl Mirrors {
         let mut slot = lock(&place);
         // Before the session is looked at: another deletion may come while its file is written.
         let removal = lock(&self.removals).get(name).copied();
-        let whole = match source(name) {
-            Ok(whole) => whole,
+        let image = match (source.image)(name) {
+            Ok(image) => image,
             // It is written after the next start.
             Err(Error::Closed) => return,
             Err(error) => {
@@ -44,11 +44,11 @@ impl Mirrors {
                 return;
             }
         };
-        match self.write(name, whole.as_ref(), &mut slot) {
+        match self.write(name, image.as_ref(), &mut slot) {
             Ok(()) => {
                 self.removed(name, removal);
                 debug!(session = %name, revision = slot.revision, "session file brought up to date");
-                match (&whole, removal) {
+                match (&image, removal) {
                     (Some(_), _) => note(name, Noted::Written(slot.revision)),
                     (None, Some(removal)) => note(name, Noted::Removed(removal)),
                     (None, None) => {}
@@ -80,13 +80,13 @@ impl Mirrors {
     pub(super) fn write(
         &self,
         name: &SessionName,
-        whole: Option<&(Session, Revision)>,
+        image: Option<&(Session, Revision)>,
         slot: &mut Slot,
     ) -> Result<(), MirrorError> {
-        let known = whole.map_or(0, |(_, revision)| *revision);
+        let known = image.map_or(0, |(_, revision)| *revision);
         if !slot.is_in_place() {
             slot.file = None;
-            match (self.find(name, known)?, whole) {
+            match (self.find(name, known)?, image) {
                 (Found::Missing, _) => {}
                 (Found::Ours(file, revision), _) => self.keep_open(slot, file, revision),
                 // Taken in, just before a crash: the next hold makes it ours.
@@ -96,7 +96,7 @@ impl Mirrors {
                 (found, Some(_)) => return Err(found.refusal()),
             }
         }
-        match whole {
+        match image {
             Some((session, revision)) => self.fill(name, session, *revision, slot),
             None => self.remove(name, slot),
         }
@@ -115,13 +115,33 @@ impl Mirrors {
                 let file = MirrorFile::create(&self.files.path(name), &owner, session, revision)?;
                 self.keep_open(slot, file, revision);
             }
-            Some(open) if slot.revision != revision => {
+            Some(open) if open.file.has_keys()? && !has_keys(session) => {
+                self.replace(name, session, revision, slot)?;
+            }
+            Some(open) if slot.revision != revision || open.file.has_keys()? != has_keys(session) => {
                 open.file.write(&owner, session, revision)?;
                 slot.revision = revision;
             }
             Some(_) => {}
         }
         lock(&self.written).insert(name.clone(), revision);
+        Ok(())
+    }
+
+    /// Makes a new file in place of one that had keys, and is to have none: what is written over may leave some of them.
+    fn replace(
+        &self,
+        name: &SessionName,
+        session: &Session,
+        revision: Revision,
+        slot: &mut Slot,
+    ) -> Result<(), MirrorError> {
+        if let Some(open) = slot.file.take() {
+            open.file.remove()?;
+        }
+        let owner = Owner { store_ids: &self.store_ids, name };
+        let file = MirrorFile::create(&self.files.path(name), &owner, session, revision)?;
+        self.keep_open(slot, file, revision);
         Ok(())
     }
 
@@ -175,4 +195,9 @@ impl Mirrors {
             slots.remove(name);
         }
     }
+}
+
+/// Whether a session has keys that are told.
+fn has_keys(session: &Session) -> bool {
+    session.dcs.iter().any(|dc| dc.auth.key().is_some())
 }

@@ -102,7 +102,7 @@ export interface GetServerInfoResponse {
   storeId: string;
   /**
    * What this daemon can do beyond the first version of this schema: "peers" (PeerService), "attributes"
-   * (AttributeService), "import" (Import), "export" (Export).
+   * (AttributeService), "import" (Import), "export" (Export), "sealing" (GetSeal, SetSealed, RotateMasterKey).
    */
   features: string[];
   /** How it fares. */
@@ -263,6 +263,46 @@ export interface ExportResponse {
   file: string;
   /** Bytes of the file. A secret. */
   data: Buffer;
+}
+
+/** Asks how sessions are sealed. */
+export interface GetSealRequest {
+}
+
+/** How sessions are sealed. */
+export interface GetSealResponse {
+  /** Id of the master key that wraps the keys of sessions; no secret. Empty: nothing is sealed. */
+  keyId: string;
+  /** Where the master key is: a path on the daemon's host. Empty: nothing is sealed. */
+  keyPath: string;
+  /** Ids of earlier master keys that are there still, newest first. */
+  retiredKeyIds: string[];
+  /** How many sessions are sealed. A name that has only peers or attributes counts. */
+  sealedCount: bigint;
+  /** Names of the sessions that were opened by choice, in order. */
+  openNames: string[];
+}
+
+/** Asks to seal a session, or to open it. */
+export interface SetSealedRequest {
+  /** The session's name. */
+  name: string;
+  /** Seal it. Otherwise open it. */
+  sealed: boolean;
+}
+
+/** The session is sealed, or open, and so is its mirror. */
+export interface SetSealedResponse {
+}
+
+/** Asks for a new master key. */
+export interface RotateMasterKeyRequest {
+}
+
+/** Every session is wrapped by the new master key. */
+export interface RotateMasterKeyResponse {
+  /** Its id. */
+  keyId: string;
 }
 
 function createBaseEndHoldRequest(): EndHoldRequest {
@@ -1422,6 +1462,365 @@ export const ExportResponse: MessageFns<ExportResponse> = {
   },
 };
 
+function createBaseGetSealRequest(): GetSealRequest {
+  return {};
+}
+
+export const GetSealRequest: MessageFns<GetSealRequest> = {
+  encode(_: GetSealRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSealRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSealRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSealRequest>, I>>(base?: I): GetSealRequest {
+    return GetSealRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSealRequest>, I>>(_: I): GetSealRequest {
+    const message = createBaseGetSealRequest();
+    return message;
+  },
+};
+
+function createBaseGetSealResponse(): GetSealResponse {
+  return { keyId: "", keyPath: "", retiredKeyIds: [], sealedCount: 0n, openNames: [] };
+}
+
+export const GetSealResponse: MessageFns<GetSealResponse> = {
+  encode(message: GetSealResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
+    }
+    if (message.keyPath !== "") {
+      writer.uint32(18).string(message.keyPath);
+    }
+    for (const v of message.retiredKeyIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.sealedCount !== 0n) {
+      if (BigInt.asIntN(64, message.sealedCount) !== message.sealedCount) {
+        throw new globalThis.Error("value provided for field message.sealedCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.sealedCount);
+    }
+    for (const v of message.openNames) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSealResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSealResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyPath = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.retiredKeyIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sealedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.openNames.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetSealResponse>, I>>(base?: I): GetSealResponse {
+    return GetSealResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSealResponse>, I>>(object: I): GetSealResponse {
+    const message = createBaseGetSealResponse();
+    message.keyId = object.keyId ?? "";
+    message.keyPath = object.keyPath ?? "";
+    message.retiredKeyIds = object.retiredKeyIds?.map((e) => e) || [];
+    message.sealedCount = (object.sealedCount !== undefined && object.sealedCount !== null)
+      ? BigInt(object.sealedCount)
+      : 0n;
+    message.openNames = object.openNames?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSetSealedRequest(): SetSealedRequest {
+  return { name: "", sealed: false };
+}
+
+export const SetSealedRequest: MessageFns<SetSealedRequest> = {
+  encode(message: SetSealedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.sealed !== false) {
+      writer.uint32(16).bool(message.sealed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSealedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSealedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sealed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SetSealedRequest>, I>>(base?: I): SetSealedRequest {
+    return SetSealedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetSealedRequest>, I>>(object: I): SetSealedRequest {
+    const message = createBaseSetSealedRequest();
+    message.name = object.name ?? "";
+    message.sealed = object.sealed ?? false;
+    return message;
+  },
+};
+
+function createBaseSetSealedResponse(): SetSealedResponse {
+  return {};
+}
+
+export const SetSealedResponse: MessageFns<SetSealedResponse> = {
+  encode(_: SetSealedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSealedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSealedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SetSealedResponse>, I>>(base?: I): SetSealedResponse {
+    return SetSealedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetSealedResponse>, I>>(_: I): SetSealedResponse {
+    const message = createBaseSetSealedResponse();
+    return message;
+  },
+};
+
+function createBaseRotateMasterKeyRequest(): RotateMasterKeyRequest {
+  return {};
+}
+
+export const RotateMasterKeyRequest: MessageFns<RotateMasterKeyRequest> = {
+  encode(_: RotateMasterKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateMasterKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateMasterKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RotateMasterKeyRequest>, I>>(base?: I): RotateMasterKeyRequest {
+    return RotateMasterKeyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateMasterKeyRequest>, I>>(_: I): RotateMasterKeyRequest {
+    const message = createBaseRotateMasterKeyRequest();
+    return message;
+  },
+};
+
+function createBaseRotateMasterKeyResponse(): RotateMasterKeyResponse {
+  return { keyId: "" };
+}
+
+export const RotateMasterKeyResponse: MessageFns<RotateMasterKeyResponse> = {
+  encode(message: RotateMasterKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateMasterKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateMasterKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RotateMasterKeyResponse>, I>>(base?: I): RotateMasterKeyResponse {
+    return RotateMasterKeyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateMasterKeyResponse>, I>>(object: I): RotateMasterKeyResponse {
+    const message = createBaseRotateMasterKeyResponse();
+    message.keyId = object.keyId ?? "";
+    return message;
+  },
+};
+
 /** What operators do with a daemon. */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
@@ -1495,6 +1894,44 @@ export const AdminServiceService = {
     responseSerialize: (value: ExportResponse): Buffer => Buffer.from(ExportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExportResponse => ExportResponse.decode(value),
   },
+  /** Tells how sessions are sealed, that is, encrypted at rest. */
+  getSeal: {
+    path: "/sessiond.v1.AdminService/GetSeal" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSealRequest): Buffer => Buffer.from(GetSealRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSealRequest => GetSealRequest.decode(value),
+    responseSerialize: (value: GetSealResponse): Buffer => Buffer.from(GetSealResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSealResponse => GetSealResponse.decode(value),
+  },
+  /**
+   * Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+   * until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+   */
+  setSealed: {
+    path: "/sessiond.v1.AdminService/SetSealed" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetSealedRequest): Buffer => Buffer.from(SetSealedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetSealedRequest => SetSealedRequest.decode(value),
+    responseSerialize: (value: SetSealedResponse): Buffer => Buffer.from(SetSealedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetSealedResponse => SetSealedResponse.decode(value),
+  },
+  /**
+   * Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+   * the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+   */
+  rotateMasterKey: {
+    path: "/sessiond.v1.AdminService/RotateMasterKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateMasterKeyRequest): Buffer =>
+      Buffer.from(RotateMasterKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateMasterKeyRequest => RotateMasterKeyRequest.decode(value),
+    responseSerialize: (value: RotateMasterKeyResponse): Buffer =>
+      Buffer.from(RotateMasterKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateMasterKeyResponse => RotateMasterKeyResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -1526,6 +1963,18 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * since it has the keys. What is not as it should be is refused before the first message.
    */
   export: handleServerStreamingCall<ExportRequest, ExportResponse>;
+  /** Tells how sessions are sealed, that is, encrypted at rest. */
+  getSeal: handleUnaryCall<GetSealRequest, GetSealResponse>;
+  /**
+   * Seals a session, or opens it by choice: its keys are in its mirror then, for programs that open that. The choice stays
+   * until the session is sealed again. Of a daemon that seals nothing it is LIMIT_EXCEEDED.
+   */
+  setSealed: handleUnaryCall<SetSealedRequest, SetSealedResponse>;
+  /**
+   * Makes a new master key, and wraps the key of every session with it. The old one stays beside it, retired, for copies of
+   * the store that were made earlier. When this breaks off, the next start of the daemon or the next call finishes it.
+   */
+  rotateMasterKey: handleUnaryCall<RotateMasterKeyRequest, RotateMasterKeyResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
