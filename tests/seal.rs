@@ -155,7 +155,7 @@ async fn a_rotation_loses_nothing_wherever_it_is_killed_and_keeps_the_old_key_fo
         let rotating = tokio::spawn(daemon.command(&["seal", "rotate"]).output());
         tokio::time::timeout(Duration::from_millis(round * 3), std::future::pending::<()>())
             .await
-            .unwrap_err();
+            .expect_err("what is waited for never comes");
         daemon.kill().await;
         rotating.abort();
         daemon.start_again().await;

@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(source(&[], &service).expect("valid"), configuration);
         let credential = directory.path().join("sessiond-master-key");
         fs::write(&credential, "").expect("written");
-        assert_eq!(source(&[], &service).expect("valid"), KeySource::Credential(credential.clone()));
+        assert_eq!(source(&[], &service).expect("valid"), KeySource::Credential(credential));
         assert_eq!(source(&["--seal=none"], &service).expect("valid"), KeySource::None);
         assert_eq!(source(&["--seal=file:/k"], &service).expect("valid"), KeySource::File("/k".into()));
         assert!(matches!(source(&["--seal=credential"], &user), Err(Error::NoCredentials)));
