@@ -18,7 +18,7 @@ const FOLDERS: [&str; 11] = [
 ];
 
 /// The documents that are checked, as far as they exist.
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
