@@ -152,12 +152,14 @@ async fn a_rotation_loses_nothing_wherever_it_is_killed_and_keeps_the_old_key_fo
     }
     let first = daemon.sessiond_client().await.seal().await.expect("told");
     for round in 0..6 {
-        let rotating = tokio::spawn(daemon.command(&["seal", "rotate"]).output());
+        // Ended with its daemon: it would go on with the next.
+        let rotating = tokio::spawn(daemon.command(&["seal", "rotate"]).kill_on_drop(true).output());
         tokio::time::timeout(Duration::from_millis(round * 3), std::future::pending::<()>())
             .await
             .expect_err("what is waited for never comes");
         daemon.kill().await;
         rotating.abort();
+        let _ = rotating.await;
         daemon.start_again().await;
     }
     let key_id = run(&daemon, &["seal", "rotate", "--json"]).await.object()["key_id"].clone();

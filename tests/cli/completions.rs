@@ -3,7 +3,7 @@
 use super::{PROGRAM, run::Ran};
 use crate::harness::{Daemon, within};
 
-pub(super) const COMMANDS: [&str; 23] = [
+pub(super) const COMMANDS: [&str; 24] = [
     "serve",
     "import",
     "inspect",
@@ -19,6 +19,7 @@ pub(super) const COMMANDS: [&str; 23] = [
     "rm",
     "export",
     "mirror",
+    "audit",
     "seal",
     "end-hold",
     "info",

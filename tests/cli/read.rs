@@ -104,7 +104,7 @@ async fn info_tells_what_daemon_it_is_and_how_it_fares() {
     let info = run(&daemon, &["info", "--json"]).await.object();
     assert_eq!((&info["version"], &info["engine"]), (&json!(env!("CARGO_PKG_VERSION")), &json!("sqlite")));
     assert_eq!(info["store_id"], json!(daemon.client().await.info().await.store_id));
-    assert_eq!(info["features"], json!(["peers", "attributes", "import", "export"]));
+    assert_eq!(info["features"], json!(["peers", "attributes", "import", "export", "sealing"]));
     let figures = &info["figures"];
     assert_eq!(
         (&figures["revision"], &figures["sessions"], &figures["held"]),

@@ -19,6 +19,9 @@ use crate::{
 ///
 /// It is read where it lies, in the daemon's directory, whether the daemon runs or not.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sessiond audit show alice
+  sessiond audit verify")]
 pub(crate) struct Audit {
     #[command(subcommand)]
     command: Command,
