@@ -1,7 +1,7 @@
 //! The audit record: who was given which session, and what they did with it.
 //!
 //! It is `audit.jsonl` in the data directory, one object a line, and each line has the SHA-256 of the line before it, so that
-//! nothing in the middle can be changed, removed, put in or moved without [`verify`] saying where.
+//! nothing in the middle can be changed, removed, put in or moved without [`verify()`] saying where.
 //!
 //! **What a chain does not do**: whoever can write the file (the daemon's user, and root) can write all of it anew, from any
 //! line on, with hashes that fit, and can cut lines off its end. That is told only by a hash that was kept where they cannot

@@ -38,7 +38,7 @@ pub(super) struct Settings {
     pub(super) tls: Option<PathBuf>,
 
     /// Serve over TCP too, by TLS 1.3, to clients with a certificate of the authority in --tls that the policy knows. An
-    /// address of this host and a port, such as 0.0.0.0:7443 or [::1]:7443. Default: none
+    /// address of this host and a port, such as 0.0.0.0:7443 or `[::1]:7443`. Default: none
     #[arg(long, value_name = "ADDRESS", env = "SESSIOND_LISTEN")]
     pub(super) listen: Option<SocketAddr>,
 
