@@ -25,8 +25,8 @@ class Daemon:
             pytest.skip("there is no daemon: name its program in SESSIOND_BIN, or have it on PATH")
         self.socket = str(folder / "s.sock")
         serve = (program, "serve", "--dir", str(folder / "sessions"), "--socket", self.socket)
-        serve = (*serve, "--seal", f"file:{folder / 'key'}")
-        self._command = (*serve, "--hand-over-delay", "0", "--log", "warn", *options)
+        sealed = ("--seal", f"file:{folder / 'key'}")
+        self._command = (*serve, *sealed, "--hand-over-delay", "0", "--log", "warn", *options)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Daemon:
