@@ -18,7 +18,7 @@ const FOLDERS: [&str; 11] = [
 ];
 
 /// The documents that are checked, as far as they exist.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -29,6 +29,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/audit.md",
     "docs/formats.md",
     "docs/libraries.md",
+    "docs/operate-securely.md",
     "docs/performance.md",
     "docs/tcp.md",
 ];
