@@ -37,6 +37,10 @@ const IMPORTS: [(&str, &str, &str, f64); 2] = [
     ("import.peers.100000", "a session with 100,000 peers imported", "in 5 s", 5.0),
 ];
 
+/// What encryption may make slower: the call, and what it is.
+const SEALING: [(&str, &str); 2] =
+    [("save", "Save of a new key, sealed: p50"), ("advance", "Advance of a sealed session: p50")];
+
 /// What was measured, by name.
 #[derive(Debug, Clone, Copy)]
 struct Measured<'a>(&'a [Figure]);
@@ -49,6 +53,7 @@ pub(crate) fn bars(figures: &[Figure], sessions: usize) -> Vec<Bar> {
         .chain([kill(measured, "kill.idle", "kill -9 of a holder to the next grant")])
         .chain([kill(measured, "kill.loaded", "the same under load")])
         .chain([crash(measured)])
+        .chain(SEALING.into_iter().map(|(call, what)| sealing(measured, call, what)))
         .chain(many(measured, sessions))
         .chain(shared(measured))
         .chain(CLIENTS.into_iter().map(|(name, what)| client(measured, name, what)))
@@ -189,6 +194,18 @@ fn client(measured: Measured<'_>, name: &str, what: &'static str) -> Option<Bar>
         measured: format!("{advance:.0} us"),
         floor: format!("1.5 x {empty:.0} + {commit:.0} us"),
         met: advance <= 1.5 * empty + commit,
+    })
+}
+
+fn sealing(measured: Measured<'_>, call: &str, what: &'static str) -> Option<Bar> {
+    let p50 = |name: String| measured.latency(&name).map(|latency| latency.p50);
+    let ratio = measured.amount(&format!("sealing.{call}.ratio"))?;
+    Some(Bar {
+        what,
+        bar: "at most 1.05 x that without",
+        measured: format!("{:.0} us", p50(format!("sealing.{call}"))?),
+        floor: format!("{:.0} us: {ratio:.2} x", p50(format!("sealing.{call}.open"))?),
+        met: ratio <= 1.05,
     })
 }
 

@@ -71,6 +71,11 @@ impl Bench {
         Daemon::start(&self.daemon, &self.folder).await
     }
 
+    /// The same, but keys are written as they are.
+    pub(crate) async fn unsealed_daemon(&self) -> anyhow::Result<Daemon> {
+        Daemon::start_unsealed(&self.daemon, &self.folder).await
+    }
+
     /// A folder of its own on the disk that is measured, removed when it is dropped.
     pub(crate) fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
         Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(&self.folder)?)

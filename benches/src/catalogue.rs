@@ -28,6 +28,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = measurements! {
     "sweep": measure::sweep::run, "Advance against clients, connections and sessions";
     "stream": measure::stream::run, "AdvanceStream, and a stream that nothing is done with";
     "session": measure::session::run, "whole sessions: saved, loaded, and loaded first after a start";
+    "sealing": measure::sealing::run, "what the encryption of keys costs, in turns with a daemon that does without";
     "watch": measure::watch::run, "from a change to those who watch";
     "kill": measure::kill::run, "from kill -9 of a holder to the grant of the next";
     "crash": measure::crash::run, "from a start after kill -9 under load to ready, and whether anything is lost";

@@ -28,6 +28,8 @@ pub(crate) struct Daemon {
     /// With the socket. Apart, since a socket's path has to be short.
     run: TempDir,
     process: Option<Process>,
+    /// Whether it encrypts keys.
+    seals: bool,
     /// From its start until it served, the last time.
     pub(crate) ready_after: Duration,
 }
@@ -35,9 +37,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one in a new directory below this folder, and waits until it serves.
     pub(crate) async fn start(program: &Path, below: &Path) -> anyhow::Result<Self> {
+        Self::started(program, below, true).await
+    }
+
+    /// The same, but keys are written as they are.
+    pub(crate) async fn start_unsealed(program: &Path, below: &Path) -> anyhow::Result<Self> {
+        Self::started(program, below, false).await
+    }
+
+    async fn started(program: &Path, below: &Path, seals: bool) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("bench-").tempdir_in(below)?;
         let (program, run) = (program.to_owned(), tempfile::tempdir()?);
-        let mut daemon = Self { program, home, run, process: None, ready_after: Duration::ZERO };
+        let mut daemon = Self { program, home, run, process: None, seals, ready_after: Duration::ZERO };
         daemon.start_again().await?;
         Ok(daemon)
     }
@@ -99,7 +110,8 @@ impl Daemon {
         command.args(["-c", r#"exec "$0" "$@" 3>&1 1>&2"#]).arg(&self.program);
         command.args(["serve", "--ready-fd", "3", "--hand-over-delay", "0s", "--dir"]);
         command.arg(self.home.path().join("data"));
-        command.arg(format!("--seal=file:{}", self.home.path().join("key").display()));
+        let key = format!("--seal=file:{}", self.home.path().join("key").display());
+        command.arg(if self.seals { &key } else { "--seal=none" });
         // Nothing of whoever runs this: neither settings nor directories.
         command.env_clear().env("SESSIOND_CONFIG", "/dev/null").env("SESSIOND_SOCKET", self.socket());
         command.env("HOME", self.home.path());

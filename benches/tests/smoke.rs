@@ -107,7 +107,7 @@ fn kills_and_starts_are_measured() {
 
 #[test]
 fn sessions_and_their_growth_are_measured() {
-    let figures = figures(&["session", "stalls", "growth", "many"]);
+    let figures = figures(&["session", "sealing", "stalls", "growth", "many"]);
     expect(
         &figures,
         &[

@@ -128,9 +128,19 @@ impl Call for SaveCalls {
         let at = usize::try_from(counter)? % channels.len().max(1);
         if let Some(channel) = channels.get_mut(at) {
             channel.pts = counter;
+        } else {
+            new_key(&mut request, counter);
         }
         self.client.save(request).await?;
         Ok(())
+    }
+}
+
+/// Changes a key, where there is no channel to change.
+fn new_key(request: &mut v1::SaveRequest, counter: i32) {
+    let dc = request.session.as_mut().and_then(|session| session.dcs.first_mut());
+    if let Some(key) = dc.and_then(|dc| dc.auth.as_mut()) {
+        key[..4].copy_from_slice(&counter.to_be_bytes());
     }
 }
 

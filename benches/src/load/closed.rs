@@ -35,6 +35,10 @@ pub(super) async fn run(telling: Telling, crowd: Crowd) -> anyhow::Result<()> {
             let session = crate::sample::session(1, dcs, channels);
             drive(telling, SaveCalls::clients(&advance, &session, clients).await?, pace).await
         }
+        Target::NewKey(advance) => {
+            let session = crate::sample::session(1, 1, 0);
+            drive(telling, SaveCalls::clients(&advance, &session, clients).await?, pace).await
+        }
         Target::Load(advance) => drive(telling, LoadCalls::clients(&advance, clients).await?, pace).await,
         Target::Etcd { address } => {
             drive(telling, Etcd::clients(&address, clients, connections).await?, pace).await

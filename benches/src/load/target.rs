@@ -22,6 +22,8 @@ pub(crate) enum Target {
         dcs: i32,
         channels: i64,
     },
+    /// Saves a session of one data center, whose key is another each time.
+    NewKey(Advance),
     /// Loads a session, with its keys.
     Load(Advance),
     /// Puts a value into etcd.

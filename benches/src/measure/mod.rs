@@ -11,6 +11,7 @@ pub(crate) mod kill;
 pub(crate) mod lone;
 pub(crate) mod many;
 pub(crate) mod peers;
+pub(crate) mod sealing;
 pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod stalls;
