@@ -201,15 +201,28 @@ async fn is_sealing(daemon: &Daemon) -> bool {
     run(daemon, &["serve", "--help"]).await.text().contains("--seal")
 }
 
-/// The parts of a process's memory that have the canary, as it is. `None`: they may not be read.
+/// The parts of a process's memory that have the canary, as it is, but for threads' stacks: what a function leaves there stays
+/// until another one is called as deep (SECURITY.md). `None`: they may not be read.
 fn memory_with(canary: &Canary, pid: u32) -> Option<Vec<String>> {
     if !geteuid().is_root() {
         return None;
     }
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
-    let has_it = |region: &&str| is_in_region(canary, &memory, region).unwrap_or(false);
-    Some(maps.lines().filter(has_it).map(str::to_owned).collect())
+    let has_it = |region: &str| is_in_region(canary, &memory, region).unwrap_or(false);
+    let regions = maps.lines().scan("", |before, region| {
+        let is_stack = region.ends_with("[stack]") || is_guard_of(before, region);
+        *before = region;
+        Some((region, is_stack))
+    });
+    let heap = regions.filter(|(_, is_stack)| !is_stack).map(|(region, _)| region);
+    Some(heap.filter(|region| has_it(region)).map(str::to_owned).collect())
+}
+
+/// Whether a part of memory is the page below a thread's stack that catches its overflow.
+fn is_guard_of(guard: &str, stack: &str) -> bool {
+    let end = guard.split([' ', '-']).nth(1);
+    guard.contains(" ---p ") && end.is_some() && end == stack.split('-').next()
 }
 
 /// A part that cannot be read is none that has been written to: [vvar] and the like.

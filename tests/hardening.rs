@@ -36,7 +36,8 @@ async fn memory_is_locked_where_that_has_no_limit_and_said_not_to_be_where_it_ha
     for (limit, locked) in [("64", false), ("unlimited", true)] {
         let script = r#"ulimit -l "$1" || exit 1; shift; exec "$0" "$@" 3>&1 1>&2"#;
         let mut command = Command::new("sh");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_sessiond"), limit, "serve", "--ready-fd=3"]);
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sessiond"), limit, "serve", "--ready-fd=3", "--dir"]);
+        command.arg(daemon.dir());
         command.env_clear();
         for (name, value) in daemon.command(&[]).as_std().get_envs() {
             command.env(name, value.expect("set"));

@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
+    fs, io,
     path::Path,
 };
 
@@ -11,8 +11,14 @@ const PART: usize = 16;
 pub(crate) fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(directory).expect("readable").map(|entry| entry.expect("readable"));
     let named = entries.map(|entry| (entry.file_name().into_string().expect("text"), entry.path()));
-    let content = |path| fs::read(path).expect("readable");
-    named.filter(|(name, _)| name != "sessiond.lock").map(|(name, path)| (name, content(path))).collect()
+    let content = |path| match fs::read(path) {
+        Ok(content) => Some(content),
+        // A journal, or a file that was about to be renamed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => panic!("a file is not readable: {error}"),
+    };
+    let named = named.filter(|(name, _)| name != "sessiond.lock");
+    named.filter_map(|(name, path)| Some((name, content(path)?))).collect()
 }
 
 /// Names of the files of a directory in which there is any of these secrets, or a part of one.
