@@ -242,7 +242,7 @@ async fn what_is_no_telethon_2_session_is_refused_and_not_touched() {
         (&v1, "sessiond import"),
         (&newer, "version 11"),
         (&other, "friends"),
-        (&text, "not a SQLite database"),
+        (&text, "byte 0 begins no SQLite database"),
     ] {
         let before = fs::read(path).expect("read");
         let refused = SqliteSession::open(path).await.expect_err("refused");
