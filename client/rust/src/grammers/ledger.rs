@@ -20,6 +20,8 @@ pub(super) struct Ledger {
     peers: HashMap<i64, Peer>,
     /// Peers that are on their way. Until that is answered, the daemon may not have them.
     peers_sent: HashMap<i64, Peer>,
+    /// Whether it is the turn of the state, of peers and state.
+    state_next: bool,
     /// What the daemon refused, until somebody is told of it.
     refused: Option<Error>,
     closed: bool,
@@ -130,19 +132,20 @@ impl Ledger {
         self.peers.entry(peer.id).or_insert_with(|| Peer { id: peer.id, ..Peer::default() }).merge(peer);
     }
 
-    /// Takes what is to be written next: the session before its state, since another user is another state. `None`: nothing is.
+    /// Takes what is to be written next: the session first, since another user is another state; then peers, so that whoever
+    /// goes on from a state knows whom the updates before it brought; and the state at every other turn at least, however
+    /// many peers come. `None`: nothing is.
     pub(super) fn next(&mut self) -> Option<Part> {
         if self.user || self.home_dc || !self.dcs.is_empty() {
             return Some(Part::Session(self.unwritten_session()));
         }
-        if !self.change.is_empty() {
-            return Some(Part::State(std::mem::take(&mut self.change)));
-        }
-        if !self.peers.is_empty() {
+        if !self.peers.is_empty() && !(self.state_next && !self.change.is_empty()) {
+            self.state_next = true;
             self.peers_sent = std::mem::take(&mut self.peers);
             return Some(Part::Peers(self.peers_sent.values().cloned().collect()));
         }
-        None
+        self.state_next = false;
+        (!self.change.is_empty()).then(|| Part::State(std::mem::take(&mut self.change)))
     }
 
     fn unwritten_session(&mut self) -> Session {

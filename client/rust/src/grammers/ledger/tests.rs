@@ -106,6 +106,19 @@ fn a_peer_is_known_until_it_is_written() {
 }
 
 #[test]
+fn peers_are_written_before_the_state_and_do_not_keep_it_waiting() {
+    let mut ledger = Ledger::default();
+    let meet = |ledger: &mut Ledger| ledger.note_peer(Peer { id: 5, ..Peer::default() });
+    meet(&mut ledger);
+    ledger.advance(StateChange { pts: Some(1), ..StateChange::default() });
+    assert!(matches!(ledger.next(), Some(Part::Peers(_))));
+    meet(&mut ledger);
+    assert!(matches!(ledger.next(), Some(Part::State(_))));
+    assert!(matches!(ledger.next(), Some(Part::Peers(_))));
+    assert!(ledger.next().is_none());
+}
+
+#[test]
 fn what_was_not_answered_is_written_under_what_is_newer() {
     let mut ledger = Ledger::default();
     ledger.set_dc(dc(2, key(2)));
