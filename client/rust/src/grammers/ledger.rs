@@ -139,7 +139,7 @@ impl Ledger {
         if self.user || self.home_dc || !self.dcs.is_empty() {
             return Some(Part::Session(self.unwritten_session()));
         }
-        if !self.peers.is_empty() && !(self.state_next && !self.change.is_empty()) {
+        if !self.peers.is_empty() && (!self.state_next || self.change.is_empty()) {
             self.state_next = true;
             self.peers_sent = std::mem::take(&mut self.peers);
             return Some(Part::Peers(self.peers_sent.values().cloned().collect()));
