@@ -218,8 +218,8 @@ impl Listeners {
     /// Every connection, with who is at its end. The stream never ends and never fails; what a client or a lack of
     /// descriptors spoils is logged. Beyond the limit connections wait until one is closed. Dropped, the sockets are closed.
     ///
-    /// Those of callers that the policy has no rule for are in it too, a few at a time, so that a service can tell them why they are refused: see
-    /// [`Policy::admits`].
+    /// Those of callers that the policy has no rule for are in it too, a few at a time, so that a service can tell them why they
+    /// are refused: see [`Policy::admits`].
     pub(crate) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
         let Self { listeners, tcp, limit, policy, door: _ } = self;
         let local =
@@ -257,13 +257,7 @@ impl Listener {
                         tracing::warn!(principal = %caller.principal(), pid = caller.pid(), "refused a stranger");
                     }
                 },
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
-                    tracing::debug!(%error, "a client went before it was accepted");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
-                    sleep(PAUSE).await;
-                }
+                Err(error) => note_not_accepted(&error).await,
             }
         }
     }
@@ -285,6 +279,16 @@ impl ListenError {
                 _ => Exit::CannotCreate,
             },
         }
+    }
+}
+
+/// Says why a connection was not accepted, and waits where the next would not be either.
+async fn note_not_accepted(error: &io::Error) {
+    if error.kind() == io::ErrorKind::ConnectionAborted {
+        tracing::debug!(%error, "a client went before it was accepted");
+    } else {
+        tracing::warn!(%error, "no connection could be accepted");
+        sleep(PAUSE).await;
     }
 }
 

@@ -6,11 +6,13 @@ use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{ListenError, PAUSE, connection::Connection, limit::ConnectionLimit, tls, transport::Transport};
+use super::{
+    ListenError, connection::Connection, limit::ConnectionLimit, note_not_accepted, tls, transport::Transport,
+};
 use crate::{caller::Caller, policy::Policy};
 
 /// How long a client has to show who it is.
@@ -113,13 +115,7 @@ impl TcpSocket {
                     let (tls, limit, policy) = (self.tls.clone(), limit.clone(), policy.clone());
                     return Arrival { stream, address, tls, limit, policy, place };
                 }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
-                    tracing::debug!(%error, "a client went before it was accepted");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
-                    sleep(PAUSE).await;
-                }
+                Err(error) => note_not_accepted(&error).await,
             }
         }
     }
